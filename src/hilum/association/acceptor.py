@@ -1,0 +1,346 @@
+"""One accepted connection from its first byte to its last: the body of its thread."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from hilum.association.admission import Rejected, admit
+from hilum.association.capacity import Capacity
+from hilum.association.observer import (
+    AssociationAccepted,
+    AssociationEnded,
+    AssociationRejected,
+    ConnectionDropped,
+    Observer,
+)
+from hilum.association.provider import Provider
+from hilum.association.settings import AcceptorSettings
+from hilum.association.sink import AssociationSink, Ending, Receiver
+from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut
+from hilum.clock import Clock
+from hilum.errors import PeerError, PermanentError, TemporaryError
+from hilum.model import AssociationId, AssociationInfo
+from hilum.wire import (
+    Aborted,
+    AssociateRefused,
+    AssociateRequest,
+    AssociateRequested,
+    CommandReceived,
+    Connection,
+    ConnectionLost,
+    DataReceived,
+    Reject,
+    ReleaseRequested,
+    Role,
+    State,
+    negotiate,
+)
+
+logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How the association ended; ``how`` is ``None`` after a release."""
+
+    how: Ending | None
+    why: str = ""
+
+
+class Acceptor:
+    """Serves one peer.
+
+    Args:
+        sock: Just accepted; owned from now on.
+        host: Numeric address of the peer.
+        settings: Gives the newest settings; asked again when the A-ASSOCIATE-RQ is complete.
+        capacity: Already counts this connection as waiting.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        host: str,
+        port: int,
+        *,
+        settings: Callable[[], AcceptorSettings],
+        capacity: Capacity,
+        receiver: Receiver,
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
+        self._began = time.monotonic()
+        self._host = host
+        self._port = port
+        self._settings = settings
+        self._capacity = capacity
+        self._receiver = receiver
+        self._observer = observer
+        self._clock = clock
+        limits = settings()
+        self._artim = limits.artim.total_seconds()
+        self._connection = Connection(Role.ACCEPTOR, max_pdu_length=limits.max_pdu_length)
+        self._link = Link(
+            sock,
+            self._connection,
+            pdu_seconds=limits.pdu.total_seconds(),
+            write_seconds=limits.write.total_seconds(),
+        )
+        self._seated = False
+
+    @property
+    def seated(self) -> bool:
+        """Whether this connection is an open association."""
+        return self._seated
+
+    def interrupt(self) -> None:
+        """Abort the association, or drop the connection that has none; any thread may call it."""
+        self._link.interrupt()
+
+    def cut(self) -> None:
+        """Wait for the peer no longer, not even to tell it; any thread may call it."""
+        self._link.cut()
+
+    def run(self) -> None:
+        """Serve until the connection is closed; never raises."""
+        try:
+            request = self._await_request()
+            if request is not None:
+                self._answer(request)
+        except Exception:
+            # Whatever it was, it ends one connection and not the gateway.
+            logger.exception("association.fault")
+            self._connection.abort()
+        finally:
+            self._stand_up()
+            # PS3.8 9.1.5: ARTIM runs once more while the peer should close; without a last PDU of ours it need not.
+            said = self._connection.state is State.AWAITING_CLOSE
+            self._link.close(self._artim if said else 0.0)
+            self._capacity.leave(self._host)
+
+    # Before the association
+
+    def _await_request(self) -> AssociateRequest | None:
+        """The complete A-ASSOCIATE-RQ; ``None`` if the connection ended before, which is then reported.
+
+        Source: PS3.8 9.1.4, 9.1.5: ARTIM runs from the transport connection to the complete PDU.
+        """
+        request: AssociateRequest | None = None
+        while request is None:
+            left = self._began + self._artim - time.monotonic()
+            for event in self._link.receive(left, "an A-ASSOCIATE-RQ"):
+                match event:
+                    case AssociateRequested():
+                        request = event.request  # unless more came with it: nothing may follow before our answer
+                    case AssociateRefused():
+                        remedy = "the device's software does not fit; see its manual"
+                        self._report_rejection(event, event.reject, event.why, remedy)
+                        return None
+                    case _ if (why := self._early_end(event)) is not None:
+                        self._observer(ConnectionDropped(host=self._host, port=self._port, why=why))
+                        return None
+                    case _:
+                        pass
+        return request
+
+    def _early_end(self, event: LinkEvent) -> str | None:
+        """Why the connection ends without an association, if the event ends it."""
+        match event:
+            case Aborted(why=why):
+                return why
+            case TimedOut():
+                return f"no complete A-ASSOCIATE-RQ came within {self._artim:g} s"
+            case ConnectionLost():
+                return "the peer closed the connection before it had sent an A-ASSOCIATE-RQ"
+            case Interrupted():
+                return "the gateway is stopping"
+            case _:
+                return None
+
+    def _answer(self, request: AssociateRequest) -> None:
+        """Accept the request and serve the association, or reject it."""
+        settings = self._settings()
+        congested = self._receiver.congested()
+        decision = self._capacity.admit(
+            self._host,
+            lambda count: admit(request, self._host, settings.rules, open_count=count, congested=congested),
+        )
+        if isinstance(decision, Rejected):
+            self._connection.reject(decision.reject)
+            self._link.flush()
+            self._report_rejection(request, decision.reject, decision.why, decision.remedy)
+            return
+        self._seated = True
+        opened_at = self._clock()
+        association = AssociationInfo(
+            id=new_association_id(opened_at),
+            calling=decision.calling,
+            called=decision.called,
+            host=self._host,
+            port=self._port,
+            opened_at=opened_at,
+        )
+        try:
+            sink = self._receiver.open(association)
+        except (TemporaryError, PermanentError) as error:
+            self._stand_up()
+            self._connection.reject(Reject.CONGESTION)
+            self._report_rejection(request, Reject.CONGESTION, str(error), "see the log for what the gateway lacks")
+            return
+        self._associate(request, settings, association, sink)
+
+    def _report_rejection(
+        self, request: AssociateRequest | AssociateRefused, reject: Reject, why: str, remedy: str
+    ) -> None:
+        self._observer(
+            AssociationRejected(
+                host=self._host,
+                port=self._port,
+                calling=request.calling,
+                called=request.called,
+                reject=reject,
+                why=why,
+                remedy=remedy,
+            )
+        )
+
+    def _stand_up(self) -> None:
+        """Free the place of the association; before the peer can know that it is over, so that it may come again."""
+        if self._seated:
+            self._seated = False
+            self._capacity.end(self._host)
+
+    # The association
+
+    def _associate(
+        self,
+        request: AssociateRequest,
+        settings: AcceptorSettings,
+        association: AssociationInfo,
+        sink: AssociationSink,
+    ) -> None:
+        """Accept, serve, and report how it went."""
+        began = time.monotonic()
+        provider = Provider(
+            connection=self._connection,
+            association=association,
+            sink=sink,
+            observer=self._observer,
+            object_bytes=settings.object_bytes,
+        )
+        outcome = self._serve(request, settings, provider, sink)
+        self._observer(
+            AssociationEnded(
+                association=association,
+                how=outcome.how,
+                why=outcome.why,
+                tally=provider.tally,
+                duration=timedelta(seconds=time.monotonic() - began),
+            )
+        )
+
+    def _accept(self, request: AssociateRequest, settings: AcceptorSettings, association: AssociationInfo) -> None:
+        """Queue the A-ASSOCIATE-AC."""
+        results = negotiate(request.contexts, settings.negotiation, common=request.common_extended)
+        self._connection.accept(results)
+        self._observer(
+            AssociationAccepted(
+                association=association,
+                accepted_contexts=sum(result.accepted for result in results),
+                proposed_contexts=len(results),
+                implementation=request.implementation_version_name or request.implementation_class_uid,
+            )
+        )
+
+    def _serve(
+        self, request: AssociateRequest, settings: AcceptorSettings, provider: Provider, sink: AssociationSink
+    ) -> _Outcome:
+        """Serve to the end; the sink is released or broken, exactly once, when this returns."""
+        try:
+            self._accept(request, settings, provider.association)
+            outcome = self._converse(provider, settings.idle.total_seconds())
+            provider.abandon()
+            if outcome.how is None:
+                sink.release()
+        except PeerError as error:
+            self._connection.abort(error.source, error.reason)
+            outcome = _Outcome(Ending.PROTOCOL_ERROR, str(error))
+        except (TemporaryError, PermanentError) as error:
+            self._connection.abort()
+            outcome = _Outcome(Ending.FAILED, str(error))
+        except Exception as error:
+            # The peer must not take silence for success, and the sink must learn that nothing follows.
+            logger.exception("association.fault")
+            self._connection.abort()
+            outcome = _Outcome(Ending.FAILED, f"a fault of the gateway, {type(error).__name__}: see the log")
+        self._stand_up()
+        if outcome.how is None:
+            self._connection.confirm_release()
+            self._link.flush()
+        else:
+            self._link.flush()
+            provider.abandon()
+            sink.broken(outcome.how, outcome.why)
+        return outcome
+
+    def _converse(self, provider: Provider, idle: float) -> _Outcome:
+        """Take and answer messages until the peer asks for release or the association breaks.
+
+        Raises:
+            PeerError: The peer must be aborted.
+        """
+        while True:
+            events = self._link.flush() or self._link.receive(idle, "the next message")
+            run: list[memoryview] = []  # fragments of one data set that came with one read
+            release = False
+            for event in events:
+                match event:
+                    case DataReceived(data=data, last=last):
+                        run.append(data)
+                        if last:
+                            provider.data(run, last=True)
+                            run = []
+                    case CommandReceived(context_id=context_id, command=command):
+                        if command.has_data:
+                            self._link.widen()
+                        provider.command(context_id, command)
+                    case ReleaseRequested():
+                        release = True  # unless more came with it: whatever follows breaks the association
+                    case _ if (outcome := self._broken(event)) is not None:
+                        return outcome
+                    case _:
+                        pass
+            if release:
+                return _Outcome(None)
+            if run:
+                provider.data(run, last=False)
+
+    def _broken(self, event: LinkEvent) -> _Outcome | None:
+        """How an event ends the association, if it does; what the peer must be told is queued."""
+        match event:
+            case Aborted(by_peer=True, why=why):
+                return _Outcome(Ending.ABORTED, why)
+            case Aborted(why=why):
+                return _Outcome(Ending.PROTOCOL_ERROR, why)
+            case ConnectionLost():
+                return _Outcome(Ending.LOST, "the connection ended without release or abort")
+            case TimedOut(why=why):
+                self._connection.abort()
+                return _Outcome(Ending.TIMED_OUT, why)
+            case Interrupted():
+                self._connection.abort()
+                return _Outcome(Ending.STOPPED, "the gateway is stopping")
+            case _:
+                return None
+
+
+def new_association_id(now: datetime) -> AssociationId:
+    """Sorts by time of birth; not even two processes that share a spool make the same twice."""
+    return AssociationId(f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}")

@@ -1,0 +1,254 @@
+"""The listening socket: takes connections, gives each a thread, and ends them in order."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from hilum.association.acceptor import Acceptor
+from hilum.association.admission import parse_address
+from hilum.association.capacity import Capacity
+from hilum.association.names import HostNames
+from hilum.association.observer import ConnectionDropped, Observer
+from hilum.association.settings import AcceptorSettings
+from hilum.association.sink import Receiver
+from hilum.clock import Clock, utc_now
+from hilum.errors import LocalError, PermanentError, TemporaryError
+
+logger: Final = logging.getLogger(__name__)
+
+#: Connections that the kernel completes while the listener thread is busy.
+_BACKLOG: Final = 512
+#: How long a lack of file descriptors or threads is waited out before the next connection is taken.
+_BREATH_SECONDS: Final = 0.2
+#: How long start waits for the first look-up of sources that are host names.
+_FIRST_LOOKUP: Final = timedelta(seconds=3)
+#: How long an aborted association may take to end by itself when the server stops.
+_ABORT_SECONDS: Final = 2.0
+
+
+class Server:
+    """Accepts associations on one port.
+
+    Args:
+        host: Address to listen on; ``0.0.0.0`` = all of IPv4, ``::`` = all of both families.
+        port: 0 = any free one.
+        settings: Gives the newest settings, at any time, from any thread; quick.
+        receiver: Makes a sink for each association.
+        observer: Is told what happens; called from the threads of the connections.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        settings: Callable[[], AcceptorSettings],
+        receiver: Receiver,
+        observer: Observer,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._settings = settings
+        self._receiver = receiver
+        self._observer = observer
+        self._clock = clock
+        self._capacity = Capacity()
+        self._names = HostNames()
+        self._guard = threading.Lock()
+        self._serving: dict[Acceptor, threading.Thread] = {}
+        self._stopping = threading.Event()
+        self._listener: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+        self._wake_read, self._wake_write = -1, -1
+
+    @property
+    def open_count(self) -> int:
+        """Associations open now."""
+        return self._capacity.associations
+
+    @property
+    def connection_count(self) -> int:
+        """Connections open now, with and without an association."""
+        with self._guard:
+            return len(self._serving)
+
+    def start(self) -> int:
+        """Listen and serve in threads of their own; returns the port that is bound.
+
+        Raises:
+            TemporaryError: The address is in use or not there (yet).
+            PermanentError: The address cannot be bound: not allowed, or no address.
+        """
+        if self._listener is not None:
+            raise LocalError("this server was started before; make a new one")
+        self._listener = _listen(self._host, self._port)
+        self._listener.setblocking(False)
+        self._wake_read, self._wake_write = os.pipe()
+        self._resolved()
+        self._names.wait_until_tried(_FIRST_LOOKUP)
+        self._thread = threading.Thread(target=self._accept_all, name="listener", daemon=True)
+        self._thread.start()
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def stop(self, drain: timedelta) -> None:
+        """Take no more connections, give open associations time to end, abort the others; returns when all have ended.
+
+        Args:
+            drain: How long associations may go on as if nothing were.
+        """
+        if self._listener is None or self._stopping.is_set():
+            return
+        self._stopping.set()
+        os.write(self._wake_write, b"x")
+        assert self._thread is not None
+        self._thread.join()
+        self._listener.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+        for acceptor in self._running():
+            if not acceptor.seated:
+                acceptor.interrupt()
+        self._capacity.wait_until_empty(drain)
+        for acceptor in self._running():
+            acceptor.interrupt()
+        until = time.monotonic() + _ABORT_SECONDS
+        for acceptor, thread in self._running().items():
+            thread.join(max(0.0, until - time.monotonic()))
+            acceptor.cut()
+        for thread in self._running().values():
+            thread.join()
+        self._names.close()
+
+    def _running(self) -> dict[Acceptor, threading.Thread]:
+        with self._guard:
+            return dict(self._serving)
+
+    def _resolved(self) -> AcceptorSettings:
+        """The newest settings, with what the host names among the sources stand for just now."""
+        settings = self._settings()
+        sources = settings.rules.sources
+        names = {source.host_ip for source in sources if not source.networks}
+        self._names.watch(names)
+        if not names:
+            return settings
+        known = tuple(
+            source if source.networks else replace(source, networks=self._names.networks(source.host_ip))
+            for source in sources
+        )
+        return replace(settings, rules=replace(settings.rules, sources=known))
+
+    def _accept_all(self) -> None:
+        """Body of the listener thread."""
+        assert self._listener is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            while not self._stopping.is_set():
+                selector.select()
+                self._accept_one()
+
+    def _accept_one(self) -> None:
+        assert self._listener is not None
+        try:
+            sock, address = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # Out of descriptors or memory, mostly: the connection stays in the backlog, so trying at once would spin.
+            logger.warning("listener.cannot-accept: %s", os.strerror(error.errno) if error.errno else error)
+            self._stopping.wait(_BREATH_SECONDS)
+            return
+        host, port = str(parse_address(address[0])), int(address[1])
+        sock.setblocking(True)
+        limits = self._settings()
+        full = self._capacity.enter(host, total=limits.pre_association, per_host=limits.pre_association_per_host)
+        if full is not None:
+            sock.close()
+            self._observer(ConnectionDropped(host=host, port=port, why=full))
+            return
+        self._serve(sock, host, port)
+
+    def _serve(self, sock: socket.socket, host: str, port: int) -> None:
+        """Start the connection's thread."""
+        acceptor = Acceptor(
+            sock,
+            host,
+            port,
+            settings=self._resolved,
+            capacity=self._capacity,
+            receiver=self._receiver,
+            observer=self._observer,
+            clock=self._clock,
+        )
+        thread = threading.Thread(target=self._run, args=(acceptor,), name=f"peer {host}:{port}", daemon=True)
+        with self._guard:
+            self._serving[acceptor] = thread
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # Out of threads, which is like being out of descriptors.
+            logger.warning("listener.cannot-serve: %s", error)
+            with self._guard:
+                del self._serving[acceptor]
+            sock.close()
+            self._capacity.leave(host)
+            self._stopping.wait(_BREATH_SECONDS)
+
+    def _run(self, acceptor: Acceptor) -> None:
+        try:
+            acceptor.run()
+        finally:
+            with self._guard:
+                del self._serving[acceptor]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket, of both families if the address is ``::``."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise PermanentError(
+            f"cannot listen on {host!r}: {error.strerror}; set dicom.scp.host to an address of this host"
+        ) from error
+    family, _, _, _, address = found[0]
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise PermanentError(f"cannot listen on {host!r}: {error.strerror}") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise _bind_error(host, port, error) from error
+    return sock
+
+
+def _bind_error(host: str, port: int, error: OSError) -> TemporaryError | PermanentError:
+    where = f"cannot listen on {host} port {port}: {error.strerror}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return TemporaryError(f"{where}; stop the other program that uses it, or set another dicom.scp.port")
+        case errno.EADDRNOTAVAIL:
+            return TemporaryError(f"{where}; this host has no such address now, see dicom.scp.host")
+        case errno.EACCES:
+            return PermanentError(
+                f"{where}; ports below 1024 need the capability CAP_NET_BIND_SERVICE; or set another dicom.scp.port"
+            )
+        case _:
+            return PermanentError(where)

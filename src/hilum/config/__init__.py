@@ -1,0 +1,35 @@
+"""``app.yaml``: what it may say, how it is read, and what is wrong with it in words an operator can act on."""
+
+from __future__ import annotations
+
+from hilum.config.advice import warnings
+from hilum.config.changes import diff, needs_restart
+from hilum.config.dicom import AE, AbortedAssociations, Destination, Durability, Scp, Scu, Source
+from hilum.config.effective import dump
+from hilum.config.loader import load
+from hilum.config.schema import json_schema
+from hilum.config.settings import Engine, FolderEngine, ProcessEngine, Settings, Storage, Workflow
+from hilum.config.template import init_template
+
+__all__ = [
+    "AE",
+    "AbortedAssociations",
+    "Destination",
+    "Durability",
+    "Engine",
+    "FolderEngine",
+    "ProcessEngine",
+    "Scp",
+    "Scu",
+    "Settings",
+    "Source",
+    "Storage",
+    "Workflow",
+    "diff",
+    "dump",
+    "init_template",
+    "json_schema",
+    "load",
+    "needs_restart",
+    "warnings",
+]

@@ -1,0 +1,71 @@
+"""What is allowed in app.yaml but probably not meant."""
+
+from __future__ import annotations
+
+from hilum.config.kinds import Section
+from hilum.config.places import KeyPath, dotted
+from hilum.config.settings import Settings
+from hilum.errors import Problem
+
+#: The spec's limit of ``max-associations``.
+_ORIGINAL_MAX_ASSOCIATIONS = 5
+
+
+def warnings(settings: Settings) -> list[Problem]:
+    """What an operator should look at, in the order of the keys; the settings work all the same."""
+    scp = settings.dicom.scp
+    found = [*_limits(settings), *_ae_titles(settings)]
+    if scp.reject_unknown_sources and not scp.sources:
+        message = (
+            "nobody can send: there are no sources, and reject-unknown-sources is true; "
+            "list the devices that may send, or set it to false"
+        )
+        found.append((("dicom", "scp", "sources"), message))
+    if scp.log_dimse_datasets:
+        message = "the log will hold personal data of patients; set it to false when the test is over"
+        found.append((("dicom", "scp", "log-dimse-datasets"), message))
+    if "web" in settings.model_fields_set:
+        found.append((("web",), "this version serves no API and no dashboard; the section is read but has no effect"))
+        if settings.web.port and settings.web.port == scp.port:
+            found.append((("web", "port"), f"dicom.scp.port is {scp.port} too; give each a port of its own"))
+    return [
+        Problem(where=settings.places.where(path), path=dotted(settings.places.written(path)), message=message)
+        for path, message in found
+    ]
+
+
+def _limits(settings: Settings) -> list[tuple[KeyPath, str]]:
+    counts = (("scp", settings.dicom.scp.max_associations), ("scu", settings.dicom.scu.max_associations))
+    return [
+        (
+            ("dicom", part, "max-associations"),
+            f"{count} is fine here, but the original would refuse it: it allows 1 to 5",
+        )
+        for part, count in counts
+        if count > _ORIGINAL_MAX_ASSOCIATIONS
+    ]
+
+
+def _ae_titles(settings: Settings) -> list[tuple[KeyPath, str]]:
+    found: list[tuple[KeyPath, str]] = []
+    used = {workflow.clara_ae_title for workflow in settings.workflows}
+    for index, ae in enumerate(settings.dicom.scp.ae_titles):
+        path: KeyPath = ("dicom", "scp", "ae-titles", index)
+        if not ae.processors:
+            message = f"what is sent to {ae.title} is stored, but no job starts: it has no processors"
+            found.append(((*path, "processors"), message))
+        elif ae.title not in used:
+            message = f"what is sent to {ae.title} is stored, but no job starts: no entry of workflows names it"
+            found.append(((*path, "ae-title"), message))
+        found += _lower_case(ae, (*path, "ae-title"), ae.title)
+    return [*found, *_lower_case(settings.dicom.scu, ("dicom", "scu", "ae-title"), settings.dicom.scu.ae_title)]
+
+
+def _lower_case(section: Section, path: KeyPath, title: str) -> list[tuple[KeyPath, str]]:
+    if title in {title.upper(), section.model_fields["ae_title"].default}:
+        return []
+    message = (
+        f"{title} has lower-case letters; AE titles are case-sensitive and many devices only know upper case: "
+        f"{title.upper()} is safer"
+    )
+    return [(path, message)]

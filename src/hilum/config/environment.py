@@ -1,0 +1,124 @@
+"""Overrides from the environment: ``HILUM__DICOM__SCP__PORT=11112``.
+
+Two underscores separate, one stands for a hyphen, a number is a place in a list counted from 0. The value is read as if
+it stood in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, get_origin
+
+from hilum.config.document import UnreadableError, Value, parse_value
+from hilum.config.keys import field_at, fields_of, is_secret, section_at
+from hilum.config.places import Finding, KeyPath, Places, dotted
+from hilum.config.spellings import proper
+
+PREFIX = "HILUM__"
+
+
+def override(tree: dict[str, Value], places: Places, environ: Mapping[str, str]) -> list[Finding]:
+    """Put every override into ``tree``; outer ones first, so that ``HILUM__WORKFLOWS`` does not undo an inner one.
+
+    Returns:
+        The variables that could not become a value. Unknown keys are left to the settings to find.
+    """
+    findings: list[Finding] = []
+    names = [name for name in environ if name.startswith(PREFIX)]
+    for name in sorted(names, key=_outer_first):
+        findings += _override(tree, places, name, environ[name])
+    return findings
+
+
+def _outer_first(name: str) -> tuple[int, list[tuple[int, str]]]:
+    parts = name.split("__")
+    return len(parts), [(int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts]
+
+
+def _override(tree: dict[str, Value], places: Places, name: str, text: str) -> list[Finding]:
+    parts = name.removeprefix(PREFIX).split("__")
+    if not all(parts):
+        return [places.of_variable(name, "expected names joined by two underscores, such as HILUM__DICOM__SCP__PORT")]
+    node: Any = tree
+    path: KeyPath = ()
+    for position, part in enumerate(parts):
+        path = proper((*path, _step(tree, node, path, part)))
+        if len(path) == 1:
+            # Also after another spelling has led back to the top level.
+            node = tree
+        if refusal := _refusal(node, path):
+            return [places.of_variable(name, refusal)]
+        if position == len(parts) - 1:
+            break
+        node = _enter(node, path[-1], [] if parts[position + 1].isdecimal() else {})
+    try:
+        value = _value(text, name, secret=is_secret(tree, path))
+    except UnreadableError as error:
+        return [places.of_variable(name, f"{error.message} (the value is read as YAML)")]
+    _set(node, path[-1], value)
+    places.override(path, name)
+    return []
+
+
+def _value(text: str, name: str, *, secret: bool) -> Value:
+    try:
+        value = parse_value(text, name)
+    except UnreadableError:
+        # A secret may look like anything, and no message may quote it.
+        if secret and text.isprintable():
+            return text
+        raise
+    return text if secret and text and not isinstance(value, str) else value
+
+
+def _step(tree: object, node: object, path: KeyPath, part: str) -> str | int:
+    """The key or place that one part of the variable's name means."""
+    if isinstance(node, list) and part.isdecimal() and part.isascii() and len(part) < 6:
+        return int(part)
+    section = section_at(tree, path)
+    word = part.lower().replace("_", "-")
+    if section is not None and word in fields_of(section):
+        return word
+    field = field_at(tree, path)
+    chosen_by_user = field is not None and get_origin(field.annotation) is Mapping
+    if not chosen_by_user:
+        return word
+    if isinstance(node, dict):
+        for key in node:
+            if _folded(key) == _folded(part):
+                return str(key)
+    # Names of environment variables stand as they are written; names of engines are usually lower case.
+    return part if path[-1] == "environment" else word
+
+
+def _folded(name: str) -> str:
+    return re.sub("[^a-z0-9]", "-", name.lower())
+
+
+def _refusal(node: object, path: KeyPath) -> str:
+    around = dotted(path[:-1])
+    last = path[-1]
+    if isinstance(node, list):
+        if not isinstance(last, int):
+            return f"{around} is a list; expected the number of an entry, counted from 0, found '{last}'"
+        if last > len(node):
+            return f"{around} has {len(node)} entries; the next one would be number {len(node)}, not {last}"
+        return ""
+    return "" if isinstance(node, dict) else f"{around} is a single value and has no keys below it"
+
+
+def _enter(node: Any, part: str | int, missing: Value) -> Any:  # noqa: ANN401 - values of a file
+    """Go into what is there; a missing or empty value is made."""
+    if isinstance(part, int) and part == len(node):
+        node.append(missing)
+    elif (node[part] if isinstance(part, int) else node.get(part)) is None:
+        node[part] = missing
+    return node[part]
+
+
+def _set(node: Any, part: str | int, value: Value) -> None:  # noqa: ANN401 - values of a file
+    if isinstance(part, int) and part == len(node):
+        node.append(value)
+    else:
+        node[part] = value

@@ -1,0 +1,206 @@
+"""The root of app.yaml and its keys outside ``dicom``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, PrivateAttr
+
+from hilum.config.dicom import Dicom
+from hilum.config.kinds import (
+    Argument,
+    Folder,
+    Host,
+    ListenPort,
+    Mark,
+    Names,
+    Seconds,
+    Section,
+    SomeSeconds,
+    SqliteUrl,
+    Text,
+    Title,
+    Variable,
+    VariableValue,
+)
+from hilum.config.places import NOWHERE, Places
+
+#: The engine that is always there, and that a workflow without ``engine`` uses.
+FOLDER = "folder"
+
+
+class Workflow(Section):
+    """Which workflow runs on what one AE title receives, and where its results go."""
+
+    name: Text = Field(description="Name of this entry; part of the names of its job folders.")
+    clara_ae_title: Title = Field(description="The AE title, one of dicom.scp.ae-titles, that triggers the workflow.")
+    destinations: Names = Field(
+        default=(),
+        alias="destination-name",
+        description="Name of an entry of dicom.scu.destinations, or a list of names: where the results go. Left out, "
+        "they stay in the job's folder.",
+    )
+    workflow: Text = Field(
+        default_factory=lambda entry: str(entry.get("name", "")),
+        description="The workflow to run, usually a UUID; what job.meta holds. Left out, it is the name.",
+    )
+    engine: Annotated[Text, Mark.OURS] = Field(
+        default=FOLDER, description="Name of the entry of engines that runs the workflow."
+    )
+
+
+class RetentionDays(Section):
+    """How long job folders stay."""
+
+    delivered: Annotated[float, Mark.OURS] = Field(
+        default=7, ge=0, le=36_500, description="Days that a job's folder stays after all its results were delivered."
+    )
+    failed: Annotated[float, Mark.OURS] = Field(
+        default=30, ge=0, le=36_500, description="Days that the folder of a failed or cancelled job stays."
+    )
+
+
+class Storage(Section):
+    """The folders on disk and how full they may get."""
+
+    temporary: Annotated[Folder, Mark.RESTART] = Field(
+        default=Path("./storage"),
+        description="Folder for received instances until their job exists. Best on the same disk as payloads.",
+    )
+    payloads: Annotated[Folder, Mark.RESTART] = Field(
+        default=Path("/app/payloads"), description="Folder in which each job gets a folder of its own."
+    )
+    output: Annotated[Folder, Mark.RESTART] = Field(
+        default=Path("/app/output"), description="Folder that is also watched for job folders with results."
+    )
+    watermark_percent: Annotated[int, Mark.OURS] = Field(
+        default=85,
+        ge=1,
+        le=100,
+        description="Percentage of the disk in use above which no new associations and instances are taken.",
+    )
+    reserve_gb: Annotated[float, Mark.OURS] = Field(
+        default=5,
+        ge=0,
+        le=1_000_000,
+        description="Free space in GB of 1,000,000,000 bytes below which no new associations and instances are taken.",
+    )
+    retention_days: Annotated[RetentionDays, Mark.OURS] = Field(
+        default=RetentionDays(), description="How long job folders stay."
+    )
+    scan_seconds: Annotated[SomeSeconds, Mark.OURS] = Field(
+        default=0.5, description="Seconds between two looks at the job folders for job.done."
+    )
+
+    def beneath(self, folder: Path) -> Self:
+        """The same with relative folders made absolute, from ``folder``."""
+        names = ("temporary", "payloads", "output")
+        return self.model_copy(update={name: folder / getattr(self, name) for name in names})
+
+
+class Ledger(Section):
+    """The database of everything that was received and is still to be done."""
+
+    url: Annotated[SqliteUrl, Mark.OURS, Mark.RESTART] = Field(
+        default="sqlite:///hilum.db",
+        description="Where the ledger is. This version keeps it in an SQLite file on a local disk.",
+    )
+
+    def beneath(self, folder: Path) -> Self:
+        """The same with a relative file made absolute, from ``folder``."""
+        file = folder / self.url.removeprefix("sqlite:///")
+        return self.model_copy(update={"url": f"sqlite:///{file}"})
+
+
+class FolderEngine(Section):
+    """Prepares the job's folder and waits until somebody writes ``output/job.done``: the spec's manual way."""
+
+    type: Annotated[Literal["folder"], Mark.OURS] = Field(
+        default="folder", description="Waits until somebody writes output/job.done."
+    )
+
+
+class ProcessEngine(Section):
+    """Runs a command for each job."""
+
+    type: Annotated[Literal["process"], Mark.OURS] = Field(description="Runs a command for each job.")
+    command: Annotated[tuple[Argument, ...], Field(min_length=1), Mark.OURS] = Field(
+        description="Program and arguments, without a shell. {input}, {output}, {job} and {workflow} are replaced by "
+        "the job's two folders, its id and its workflow."
+    )
+    timeout: Annotated[float, Mark.OURS] = Field(
+        default=3600, ge=1, le=31_536_000, description="Seconds after which the command is ended."
+    )
+    max_jobs: Annotated[int, Mark.OURS] = Field(
+        default=1, ge=1, le=1000, description="Jobs of this engine that run at a time."
+    )
+    attempts: Annotated[int, Mark.OURS] = Field(
+        default=2, ge=1, le=100, description="How often a job is started before it counts as failed."
+    )
+    environment: Annotated[Mapping[Variable, VariableValue], Mark.OURS] = Field(
+        default_factory=dict, description="Environment variables for the command, beside those that Hilum sets."
+    )
+    grace: Annotated[Seconds, Mark.OURS] = Field(
+        default=10, description="Seconds between asking a command to end (SIGTERM) and ending it (SIGKILL)."
+    )
+
+
+Engine = Annotated[FolderEngine | ProcessEngine, Field(discriminator="type")]
+
+
+def _with_folder(engines: Mapping[str, FolderEngine | ProcessEngine]) -> Mapping[str, FolderEngine | ProcessEngine]:
+    return {FOLDER: FolderEngine(), **engines}
+
+
+class Web(Section):
+    """The API and the dashboard."""
+
+    host: Annotated[Host, Mark.OURS] = Field(
+        default="127.0.0.1", description="Address to listen on. Any other than loopback needs a token."
+    )
+    port: Annotated[ListenPort, Mark.OURS] = Field(default=8080, description="TCP port to listen on.")
+    token: Annotated[Text | None, Mark.OURS, Mark.SECRET] = Field(
+        default=None, repr=False, description="Secret that clients must send."
+    )
+
+
+class Settings(Section):
+    """Everything that app.yaml says, checked, with every default filled in.
+
+    Made by ``hilum.config.load``; its folders and the file of its ledger are then absolute. Two are equal when they
+    say the same, wherever and in whatever form it was written.
+    """
+
+    dicom: Dicom = Field(default=Dicom(), description="Everything that speaks DICOM.")
+    workflows: tuple[Workflow, ...] = Field(default=(), description="Which workflow runs on what an AE title receives.")
+    storage: Storage = Field(default=Storage(), description="The folders on disk and how full they may get.")
+    ledger: Annotated[Ledger, Mark.OURS, Mark.RESTART] = Field(
+        default=Ledger(), description="The database of what was received and what is still to be done."
+    )
+    engines: Annotated[Mapping[Text, Engine], AfterValidator(_with_folder), Mark.OURS] = Field(
+        default_factory=lambda: _with_folder({}),
+        description="What runs the workflows, by name. One named folder, of the type folder, is always there.",
+    )
+    web: Annotated[Web, Mark.OURS, Mark.RESTART] = Field(
+        default=Web(), description="The API and the dashboard. Not served by this version."
+    )
+
+    _places: Places = PrivateAttr(default=NOWHERE)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]  # engines is a mapping
+
+    @property
+    def places(self) -> Places:
+        """Where each value was written."""
+        return self._places
+
+    def located(self, folder: Path, places: Places) -> Self:
+        """The same with relative files and folders made absolute, from ``folder``, and its places known."""
+        found = self.model_copy(update={"storage": self.storage.beneath(folder), "ledger": self.ledger.beneath(folder)})
+        found._places = places
+        return found

@@ -1,0 +1,118 @@
+"""Writes ``receipt.json`` once all deliveries of a job have ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hilum.ledger import dispatch
+from hilum.ledger.database import Database
+from hilum.ledger.tables import jobs
+from hilum.ledger.transition import AnyRow, Lease, give_back, renew
+from hilum.model import JobId
+from hilum.store.durable import write_whole
+
+RECEIPT = "receipt.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling:
+    """A leased job that has no delivery left to make."""
+
+    lease: Lease
+    name: str
+    folder: Path
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptStep:
+    """Collected jobs in, complete ones out."""
+
+    database: Database
+    owner: str
+    keep: Callable[[], timedelta]
+    name: ClassVar[str] = "receipt"
+    concurrency: ClassVar[int] = 1
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Settling]:
+        """Jobs whose deliveries all ended."""
+        with self.database.read() as connection:
+            if not dispatch.anything_settled(connection, now):
+                return ()
+        with self.database.write() as connection:
+            rows = dispatch.claim_settled(connection, owner=self.owner, now=now, until=until, limit=limit)
+        return [
+            Settling(
+                lease=Lease(id=row.id, fence=row.fence),
+                name=row.name,
+                folder=Path(row.folder),
+                workflow=row.workflow,
+            )
+            for row in rows
+        ]
+
+    def act(self, job: Settling) -> None:
+        """Write the receipt. Idempotent: the last one stands."""
+        with self.database.read() as connection:
+            rows = dispatch.receipt_rows(connection, JobId(str(job.lease.id)))
+        text = json.dumps(receipt(job, rows), indent=2, ensure_ascii=False)
+        write_whole(job.folder / RECEIPT, text + "\n")
+
+    def record(self, job: Settling, outcome: None, now: datetime) -> None:  # noqa: ARG002
+        """The job is complete."""
+        with self.database.write() as connection:
+            dispatch.settled(connection, job.lease, remove_at=now + self.keep(), now=now)
+
+    def failed(self, job: Settling, error: Exception, now: datetime) -> None:
+        """The disk may have room again later."""
+        values = {"not_before": now + timedelta(seconds=30), "why": f"its receipt cannot be written: {error}"}
+        with self.database.write() as connection:
+            give_back(connection, jobs, job.lease, values=values)
+
+    def renew(self, works: Sequence[Settling], until: datetime) -> None:
+        """Short work, but disks can hang."""
+        with self.database.note() as connection:
+            renew(connection, jobs, [one.lease for one in works], until=until)
+
+    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """The last answer of a destination wakes this step."""
+        return None
+
+
+def receipt(job: Settling, rows: Sequence[AnyRow]) -> dict[str, Any]:
+    """What was sent where, with which answer; ``status`` is the last C-STORE status, ``null`` if none ever came."""
+    return {
+        "job": job.lease.id,
+        "name": job.name,
+        "workflow": job.workflow,
+        "files": [
+            {
+                "file": path,
+                "sop-class": same[0].sop_class,
+                "sop-instance": same[0].sop_instance,
+                "transfer-syntax": same[0].transfer_syntax,
+                "bytes": same[0].size,
+                "sha256": same[0].sha256,
+                "deliveries": [_delivery(row) for row in same if row.destination is not None],
+            }
+            for path, same in ((path, list(group)) for path, group in groupby(rows, key=lambda row: row.path))
+        ],
+    }
+
+
+def _delivery(row: AnyRow) -> dict[str, Any]:
+    return {
+        "destination": row.destination,
+        "state": row.state,
+        "status": None if row.status is None else f"{row.status:04X}H",
+        "why": row.why,
+        "attempts": row.attempts,
+        "queued": row.queued_at.isoformat(),
+        "ended": None if row.ended_at is None else row.ended_at.isoformat(),
+    }

@@ -1,0 +1,78 @@
+"""What follows from what an engine reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, assert_never
+
+from hilum.engine.port import Phase, Status
+
+#: How often handing one attempt to its engine is begun: one that takes the gateway down with it is not tried for ever.
+MAX_SUBMISSIONS: Final = 5
+#: How long an attempt may be with an engine without having begun, before it counts as failed.
+MAX_PENDING: Final = timedelta(minutes=1)
+#: How long after a failed attempt the next one is due: what was wrong for a moment is over by then.
+RETRY_AFTER: Final = timedelta(seconds=10)
+
+_WITHOUT_REASON: Final = {
+    Phase.PENDING: "the engine took it and never began; hilum doctor tells whether the engine is well",
+    Phase.FAILED: "the engine reports that it failed, and no reason",
+    Phase.LOST: "the engine does not know it any more",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The job is finished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """The attempt failed and another one is due.
+
+    Attributes:
+        why: What went wrong this time.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail:
+    """The last attempt failed.
+
+    Attributes:
+        why: What went wrong this time.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing is decided yet."""
+
+
+Outcome = Finish | Retry | Fail | Wait
+
+
+def after_run(status: Status, *, attempt: int, attempts: int) -> Outcome:
+    """What to do about a job, given the state of its latest attempt.
+
+    Args:
+        status: As the engine reports it; pending only when it has been so for ``MAX_PENDING``.
+        attempt: The number of that attempt, from 1.
+        attempts: The number of the last one that is made without an operator asking for more. A lost attempt counts:
+            whatever made it vanish may well be its own doing.
+    """
+    match status.phase:
+        case Phase.RUNNING:
+            return Wait()
+        case Phase.SUCCEEDED:
+            return Finish()
+        case Phase.PENDING | Phase.FAILED | Phase.LOST:
+            why = status.reason or _WITHOUT_REASON[status.phase]
+            return Retry(why=why) if attempt < attempts else Fail(why=why)
+        case _:
+            assert_never(status.phase)

@@ -1,0 +1,365 @@
+"""Runs a command per job on this machine, under a supervisor that outlives the gateway."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import hilum
+from hilum.engine import attempt as on_disk
+from hilum.engine.port import Healthy, Phase, Run, Status, Unhealthy
+from hilum.errors import PermanentError, TemporaryError
+from hilum.model import JobId
+
+#: As much of a log is read for its last lines.
+_TAIL_BYTES: Final = 1024 * 1024
+_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+
+#: Imported by name, so that its compiled form is used; the path comes last, so that nothing of ours hides a module of
+#: the standard library.
+_SUPERVISOR: Final = (
+    f"import sys; sys.path.append({str(Path(hilum.__file__).parent.parent)!r});"
+    " from hilum.engine.supervisor import main; main()"
+)
+#: Blocked in the supervisor from its first instruction on; it looks for SIGTERM itself.
+_BLOCKED: Final = (1, 2, 15)
+
+_PLACEHOLDER = re.compile(r"\{(input|output|job|workflow)\}")
+_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+# Children belong to the process, not to one engine: a reload of the configuration makes new engines.
+_supervisors: set[int] = set()
+_reaping = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessEngine:
+    """Starts the command once per attempt.
+
+    Attributes:
+        name: Of the entry of ``engines``.
+        command: Program and arguments, never empty; ``{input}``, ``{output}``, ``{job}`` and ``{workflow}`` are
+            replaced in each. No shell is involved. A program without a slash is looked for on the PATH.
+        timeout: Then the command and everything it started gets SIGTERM.
+        grace: How long after SIGTERM it gets SIGKILL.
+        environment: Added to what the command gets anyway: the gateway's environment without Hilum's own settings,
+            and the names that say where input and output are.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    timeout: timedelta
+    grace: timedelta = timedelta(seconds=10)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def submit(self, run: Run) -> str:
+        """Start the supervisor unless the attempt has been started; see ``Engine.submit``.
+
+        Of two supervisors of one attempt the second gives up, so that a repetition is harmless at any moment.
+        """
+        _reap()
+        attempt = _Attempt(run)
+        try:
+            attempt.make()
+            if not attempt.begun:
+                self._start_supervisor(run, attempt)
+        except FileNotFoundError as error:
+            if not run.folder.exists():
+                raise PermanentError(f"the job's folder {run.folder} is gone, with the input in it") from None
+            raise TemporaryError(f"engine {self.name!r} cannot start a process: {error}") from error
+        except OSError as error:
+            raise TemporaryError(f"engine {self.name!r} cannot start a process: {error}") from error
+        except ValueError as error:  # a NUL character in an argument, or = in the name of a variable
+            raise PermanentError(
+                f"engine {self.name!r} has a command or environment that cannot be: {error}"
+            ) from error
+        return f"run/{run.attempt}"
+
+    def status(self, runs: Sequence[Run]) -> Mapping[JobId, Status]:
+        """Read the attempts' records; an orphan past its time limit is ended here. See ``Engine.status``."""
+        _reap()
+        return {run.job_id: self._status(run) for run in runs}
+
+    def cancel(self, run: Run) -> None:
+        """Ask the supervisor to end the command, or end it here when the supervisor is gone; see ``Engine.cancel``."""
+        attempt = _Attempt(run)
+        try:
+            if attempt.end() is None:
+                attempt.make()
+                attempt.ask_to_end()
+                attempt.status(self.timeout)
+        except FileNotFoundError:
+            pass  # the job's folder is gone, and nothing can be started without it
+        except OSError as error:
+            raise TemporaryError(f"attempt {run.attempt} of {run.job_name} cannot be cancelled now: {error}") from error
+
+    def logs(self, run: Run, tail: int) -> str:
+        """The end of what the command wrote to standard output and error; see ``Engine.logs``."""
+        folder = _Attempt(run).folder
+        data = _end_of(folder / on_disk.LOG)
+        if len(data) < _TAIL_BYTES:
+            data = (_end_of(folder / on_disk.OLD_LOG) + data)[-_TAIL_BYTES:]
+        return readable(data, tail)
+
+    def probe(self) -> Healthy | Unhealthy:
+        """Healthy when the program of the command is there."""
+        if self._program() is not None:
+            return Healthy()
+        program = self.command[0]
+        where = "is not there or cannot be executed" if "/" in program else "is not on the PATH of the gateway"
+        return Unhealthy(why=f"engine {self.name!r}: {program!r} {where}; install it or correct `command`")
+
+    def _status(self, run: Run) -> Status:
+        try:
+            return _Attempt(run).status(self.timeout)
+        except OSError as error:
+            return Status(phase=Phase.RUNNING, reason=f"cannot be looked at just now: {error}")
+
+    def _program(self) -> str | None:
+        path = self.environment.get("PATH", os.environ.get("PATH"))
+        found = shutil.which(self.command[0], path=path)
+        return None if found is None else str(Path(found).absolute())
+
+    def _start_supervisor(self, run: Run, attempt: _Attempt) -> None:
+        program, *arguments = fill_in(self.command, run)
+        # One that is not found stays as it is: the supervisor records that it could not be started.
+        command = (self._program() or program, *arguments)
+        limits = (str(self.timeout.total_seconds()), str(self.grace.total_seconds()))
+        log = os.fspath(attempt.folder / on_disk.LOG)
+        pid = os.posix_spawn(
+            sys.executable,
+            (sys.executable, "-I", "-S", "-c", _SUPERVISOR, os.fspath(run.folder), str(run.attempt), *limits, *command),
+            environment_for(run, inherited=os.environ, added=self.environment),
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ),
+            setsid=True,
+            setsigmask=_BLOCKED,
+        )
+        with _reaping:
+            _supervisors.add(pid)
+
+
+def fill_in(command: Sequence[str], run: Run) -> tuple[str, ...]:
+    """The command for one run: placeholders replaced, in one pass, other braces left as they are."""
+    values = {
+        "input": os.fspath(run.folder / "input"),
+        "output": os.fspath(run.folder / "output"),
+        "job": run.job_id,
+        "workflow": run.workflow,
+    }
+    return tuple(_PLACEHOLDER.sub(lambda match: values[match[1]], argument) for argument in command)
+
+
+def environment_for(run: Run, *, inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
+    """What the command finds in its environment.
+
+    Args:
+        run: Names the folders and the job.
+        inherited: The gateway's environment; its ``HILUM__*`` settings, which may hold passwords, are left out.
+        added: Wins over everything.
+    """
+    source, target = os.fspath(run.folder / "input"), os.fspath(run.folder / "output")
+    environment = {name: value for name, value in inherited.items() if not name.startswith("HILUM__")}
+    # Otherwise the log of a Python program lacks what it wrote before it was killed.
+    environment.setdefault("PYTHONUNBUFFERED", "1")
+    environment |= {
+        "HILUM_INPUT": source,
+        "HILUM_OUTPUT": target,
+        "HILUM_JOB_ID": run.job_id,
+        "HILUM_WORKFLOW": run.workflow,
+        "MONAI_INPUTPATH": source,
+        "MONAI_OUTPUTPATH": target,
+        "HOLOSCAN_INPUT_PATH": source,
+        "HOLOSCAN_OUTPUT_PATH": target,
+        "MERCURE_IN_DIR": source,
+        "MERCURE_OUT_DIR": target,
+    }
+    return environment | dict(added)
+
+
+def readable(data: bytes, tail: int) -> str:
+    """The last lines of a log as a terminal would have left them: no colours, of a progress bar its last state.
+
+    Other control characters are escaped: what a peer put into an image must not reach the operator's terminal by way
+    of a program that prints it.
+    """
+    lines = data.decode(errors="replace").rstrip("\n").split("\n")
+    shown = (_COLOUR.sub("", line).rstrip("\r").rpartition("\r")[2] for line in lines[-tail:] if tail > 0)
+    return "\n".join("".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in line) for line in shown)
+
+
+class _Attempt:
+    """The gateway's view of one attempt's folder."""
+
+    def __init__(self, run: Run) -> None:
+        self._job = run.folder
+        self.folder = run.folder / "run" / str(run.attempt)
+
+    @property
+    def begun(self) -> bool:
+        """It has been started, or will never be."""
+        return os.path.lexists(self.folder / on_disk.STARTED) or os.path.lexists(self.folder / on_disk.EXIT)
+
+    def make(self) -> None:
+        """Make the folder; the job's own has to be there."""
+        self.folder.parent.mkdir(exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
+
+    def ask_to_end(self) -> None:
+        """Leave word for the supervisor; without one the attempt ends here."""
+        on_disk.write_file(os.fspath(self.folder), on_disk.CANCEL, on_disk.utc_text() + "\n")
+        if not self.begun:
+            self._settle("cancelled", "cancelled before it started")
+
+    def status(self, timeout: timedelta) -> Status:
+        """How far it is.
+
+        Raises:
+            OSError: A record cannot be read or written now.
+        """
+        end = self.end()
+        if end is not None:
+            return end
+        started = _load(self.folder / on_disk.STARTED)
+        if started is None:
+            return Status(phase=Phase.PENDING)
+        supervisor = _Supervisor(started)
+        if supervisor.alive:
+            return Status(phase=Phase.RUNNING)
+        return self._orphaned(supervisor, timeout)
+
+    def end(self) -> Status | None:
+        """How it ended; ``None`` when that is not recorded. A success is reported once ``job.done`` is there."""
+        record = _load(self.folder / on_disk.EXIT)
+        if record is None:
+            return None
+        if not record:
+            return Status(phase=Phase.LOST, reason=f"{self.folder / on_disk.EXIT} is damaged")
+        message, exit_code = str(record.get("message", "")), record.get("exit_code")
+        code = exit_code if isinstance(exit_code, int) else None
+        if message:
+            return Status(phase=Phase.FAILED, reason=message, exit_code=code)
+        try:
+            on_disk.mark_done(os.fspath(self._job))
+        except OSError as error:
+            if error.errno in on_disk.DISK_FULL:
+                raise
+            why = f"the command succeeded, but output/job.done cannot be made: {error.strerror}"
+            return Status(phase=Phase.FAILED, reason=why, exit_code=code)
+        return Status(phase=Phase.SUCCEEDED, exit_code=code)
+
+    def _orphaned(self, supervisor: _Supervisor, timeout: timedelta) -> Status:
+        """The supervisor is gone without a record, so its duties fall to whoever asks for the status."""
+        ending: tuple[str, str] | None = None
+        if os.path.lexists(self.folder / on_disk.CANCEL):
+            ending = ("cancelled", "cancelled")
+        elif supervisor.age > timeout:
+            ending = ("timeout", f"the command ran longer than its time limit of {timeout.total_seconds():g} s")
+        family = supervisor.family()
+        if ending is not None:
+            for pid in family:
+                on_disk.kill(pid)
+            family = supervisor.family()
+        if family or self._locked():
+            return Status(phase=Phase.RUNNING, reason="its supervisor is gone, but the command still runs")
+        if ending is not None:
+            self._settle(*ending)
+        # It may have ended in good order between the first look and this one.
+        return self.end() or Status(
+            phase=Phase.LOST,
+            reason="the run vanished without a trace of its end: the machine or its supervisor was killed",
+        )
+
+    def _locked(self) -> bool:
+        # Never asked before the start is recorded: then the lock that this takes for a moment is in nobody's way.
+        with (self.folder / on_disk.LOCK).open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def _settle(self, reason: str, message: str) -> None:
+        """Record the end in the supervisor's place, unless something still lives or has been quicker."""
+        with (self.folder / on_disk.LOCK).open("ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            if not os.path.lexists(self.folder / on_disk.EXIT):
+                on_disk.write_file(os.fspath(self.folder), on_disk.EXIT, on_disk.exit_record(reason, message))
+
+
+class _Supervisor:
+    """Whoever wrote ``started.json``, as this machine sees it."""
+
+    def __init__(self, record: Mapping[str, object]) -> None:
+        pid, ticks = record.get("supervisor"), record.get("ticks")
+        self._here = record.get("boot") == on_disk.boot_id() and isinstance(pid, int) and isinstance(ticks, int)
+        self._pid = pid if isinstance(pid, int) else 0
+        self._ticks = ticks if isinstance(ticks, int) else 0
+
+    @property
+    def alive(self) -> bool:
+        """It runs on this machine, since this boot, and is not another process that got the same id."""
+        seen = on_disk.process_stat(self._pid) if self._here else None
+        return seen is not None and seen[2] == self._ticks
+
+    @property
+    def age(self) -> timedelta:
+        """Time since its start; zero when it was not on this machine or not since this boot."""
+        if not self._here:
+            return timedelta(0)
+        return timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - self._ticks / _TICKS_PER_SECOND)
+
+    def family(self) -> list[int]:
+        """What is left of its command on this machine, now that it is gone; empty when its id has a new owner."""
+        if not self._here or on_disk.process_stat(self._pid) is not None:
+            return []
+        return on_disk.family(self._pid)
+
+
+def _reap() -> None:
+    """Take the end of the supervisors that this process started, so that they do not stay as zombies."""
+    with _reaping:
+        for pid in tuple(_supervisors):
+            try:
+                ended, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                ended = pid
+            if ended:
+                _supervisors.discard(pid)
+
+
+def _load(path: Path) -> dict[str, object] | None:
+    """A record; ``None`` when there is none, empty when it is damaged."""
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _end_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+            return file.read(_TAIL_BYTES)
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,256 @@
+"""Hands queued jobs to their engines, and watches those that engines have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar, assert_never
+
+from hilum import states
+from hilum.engine import policy
+from hilum.engine.port import Engine, Phase, Run, Status
+from hilum.errors import PermanentError, TemporaryError
+from hilum.ledger import work
+from hilum.ledger.database import Database
+from hilum.ledger.tables import jobs
+from hilum.ledger.transition import AnyRow, Lease, give_back, renew
+from hilum.model import JobId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What the present configuration says about engines.
+
+    Attributes:
+        engines: By name.
+        max_jobs: How many jobs each may have at once; an engine that is not named here has no limit.
+        watch_every: How often each is asked about its jobs.
+        keep_failed: How long the folder of a failed or cancelled job is kept.
+    """
+
+    engines: Mapping[str, Engine]
+    max_jobs: Mapping[str, int]
+    watch_every: Mapping[str, timedelta]
+    keep_failed: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A leased job, as one run of it."""
+
+    lease: Lease
+    run: Run
+    engine: str
+    last_attempt: int
+    submissions: int
+    stop: bool
+    status: Status | None = None
+
+
+def _claimed(row: AnyRow, status: Status | None = None) -> Claimed:
+    return Claimed(
+        lease=Lease(id=row.id, fence=row.fence),
+        run=run_of(row),
+        engine=row.engine,
+        last_attempt=row.last_attempt,
+        submissions=row.submissions,
+        stop=_stop(row),
+        status=status,
+    )
+
+
+def run_of(row: AnyRow) -> Run:
+    """A job's present attempt as engines know it, from its row."""
+    return Run(
+        job_id=JobId(row.id),
+        job_name=row.name,
+        folder=Path(row.folder),
+        workflow=row.workflow,
+        workflow_name=row.workflow_name,
+        attempt=row.attempt,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitStep:
+    """Queued jobs in, running jobs out."""
+
+    database: Database
+    owner: str
+    settings: Callable[[], EngineSettings]
+    name: ClassVar[str] = "submit"
+    concurrency: ClassVar[int] = 2
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claimed]:
+        """The oldest queued jobs of each engine that has room, counted as submitted before they are."""
+        settings = self.settings()
+        with self.database.read() as connection:
+            waiting = work.queued_engines(connection, now)
+        if not waiting:
+            return ()
+        with self.database.write() as connection:
+            busy = work.busy(connection, now)
+            free = {
+                name: min(limit, settings.max_jobs.get(name, limit + busy.get(name, 0)) - busy.get(name, 0))
+                for name in waiting
+            }
+            rows = work.claim_queued(connection, free, owner=self.owner, now=now, until=until)
+        return [_claimed(row) for row in rows]
+
+    def act(self, claimed: Claimed) -> None:
+        """Hand it over; the engine takes a job and attempt it already has as the same one."""
+        if claimed.submissions >= policy.MAX_SUBMISSIONS:
+            raise PermanentError(
+                f"handing it to engine {claimed.engine} was begun {claimed.submissions} times and never came to an end"
+            )
+        engine = self.settings().engines.get(claimed.engine)
+        if engine is None:
+            raise PermanentError(f"engine {claimed.engine!r} is not in the configuration any more")
+        if not claimed.run.folder.is_dir():
+            raise PermanentError(f"its folder {claimed.run.folder} is gone")
+        engine.submit(claimed.run)
+
+    def record(self, claimed: Claimed, outcome: None, now: datetime) -> None:  # noqa: ARG002
+        """It runs."""
+        with self.database.write() as connection:
+            work.started(connection, claimed.lease, now=now)
+
+    def failed(self, claimed: Claimed, error: Exception, now: datetime) -> None:
+        """Later again if it was the world; otherwise the job has failed."""
+        with self.database.write() as connection:
+            if isinstance(error, TemporaryError):
+                wait = error.retry_after or timedelta(seconds=10)
+                values = {"not_before": now + wait, "submissions": 0, "why": str(error)}
+                give_back(connection, jobs, claimed.lease, values=values)
+            elif isinstance(error, PermanentError):
+                remedy = f"mend the cause, then: hilum retry {claimed.run.job_name}"
+                until = now + self.settings().keep_failed
+                work.failed(connection, claimed.lease, str(error), remedy, remove_at=until, now=now)
+            else:
+                values = {"not_before": now + timedelta(seconds=5), "why": f"{type(error).__name__}: {error}"}
+                give_back(connection, jobs, claimed.lease, values=values)
+
+    def renew(self, works: Sequence[Claimed], until: datetime) -> None:
+        """A slow platform may need long to take a job."""
+        with self.database.note() as connection:
+            renew(connection, jobs, [one.lease for one in works], until=until)
+
+    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """Jobs that wait for another attempt are few: the poll finds them."""
+        return None
+
+
+@dataclass(slots=True, kw_only=True)
+class WatchStep:
+    """Running jobs in; finished, failed, requeued or cancelled jobs out.
+
+    Engines are asked while looking for work, all jobs of one engine in one call; only a job with something to record is
+    leased. Asking changes nothing, so it needs no lease.
+    """
+
+    database: Database
+    owner: str
+    settings: Callable[[], EngineSettings]
+    name: ClassVar[str] = "watch"
+    concurrency: ClassVar[int] = 4
+    _next_look: dict[str, datetime] = field(default_factory=dict)
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claimed]:
+        """Jobs of which their engine says that they ended, and jobs that an operator wants stopped."""
+        with self.database.read() as connection:
+            rows = work.running(connection)
+        statuses = self._ask(rows, now)
+        ended = [
+            (row, status)
+            for row in rows
+            if (status := statuses.get(row.id)) is not None and (status.phase is not Phase.RUNNING or _stop(row))
+        ]
+        leased = []
+        for row, status in ended[:limit]:
+            with self.database.write() as connection:
+                mine = work.claim_job(
+                    connection, JobId(row.id), states.Job(row.state), owner=self.owner, now=now, until=until
+                )
+            if mine is not None:
+                leased.append(_claimed(mine, status))
+        return leased
+
+    def _ask(self, rows: Sequence[AnyRow], now: datetime) -> dict[str, Status]:
+        settings = self.settings()
+        statuses: dict[str, Status] = {}
+        asked = {row.engine for row in rows}
+        self._next_look = {name: at for name, at in self._next_look.items() if name in asked}
+        for name in asked:
+            if self._next_look.get(name, now) > now:
+                continue
+            self._next_look[name] = now + settings.watch_every.get(name, timedelta(seconds=1))
+            same = {row.id: run_of(row) for row in rows if row.engine == name}
+            engine = settings.engines.get(name)
+            if engine is None:
+                gone = Status(phase=Phase.LOST, reason=f"engine {name!r} is not in the configuration any more")
+                statuses |= dict.fromkeys(same, gone)
+            else:
+                statuses |= engine.status(list(same.values()))
+        for row in rows:
+            status = statuses.get(row.id)
+            if status is not None and status.phase is Phase.PENDING and now - row.started_at < policy.MAX_PENDING:
+                del statuses[row.id]
+        return statuses
+
+    def act(self, claimed: Claimed) -> Status:
+        """Stop what is to be stopped, start again what never began. Idempotent."""
+        assert claimed.status is not None
+        engine = self.settings().engines.get(claimed.engine)
+        if engine is None:
+            return claimed.status
+        if not claimed.stop:
+            if claimed.status.phase is Phase.PENDING:
+                engine.submit(claimed.run)
+            return claimed.status
+        engine.cancel(claimed.run)
+        return engine.status([claimed.run]).get(claimed.run.job_id, claimed.status)
+
+    def record(self, claimed: Claimed, status: Status, now: datetime) -> None:
+        """What became of it."""
+        until = now + self.settings().keep_failed
+        with self.database.write() as connection:
+            if claimed.stop:
+                if status.phase is Phase.RUNNING:
+                    give_back(connection, jobs, claimed.lease)  # it has its grace time; looked at again soon
+                else:
+                    work.cancelled(connection, claimed.lease, remove_at=until, now=now)
+                return
+            match policy.after_run(status, attempt=claimed.run.attempt, attempts=claimed.last_attempt):
+                case policy.Finish():
+                    work.succeeded(connection, claimed.lease, now=now)
+                case policy.Retry(why=why):
+                    soon = now + policy.RETRY_AFTER
+                    work.attempt_failed(connection, claimed.lease, why, not_before=soon, now=now)
+                case policy.Fail(why=why):
+                    job = claimed.run.job_name
+                    remedy = f"read its log (hilum jobs show {job}), mend the cause, then: hilum retry {job}"
+                    work.failed(connection, claimed.lease, why, remedy, remove_at=until, now=now)
+                case policy.Wait():
+                    give_back(connection, jobs, claimed.lease)
+                case never:
+                    assert_never(never)
+
+    def failed(self, claimed: Claimed, error: Exception, now: datetime) -> None:  # noqa: ARG002
+        """It is looked at again at the next look."""
+        with self.database.write() as connection:
+            give_back(connection, jobs, claimed.lease)
+
+    def renew(self, works: Sequence[Claimed], until: datetime) -> None:
+        """Stopping a job on a platform may take long."""
+        with self.database.note() as connection:
+            renew(connection, jobs, [one.lease for one in works], until=until)
+
+    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """The next look at the engine that is looked at soonest."""
+        return min(self._next_look.values(), default=None)
+
+
+def _stop(row: AnyRow) -> bool:
+    return bool(row.state == states.Job.CANCELLING)

@@ -1,0 +1,1 @@
+"""Step 4: released instances become groups, and groups close."""

@@ -1,0 +1,1 @@
+"""Step 5: a closed group becomes one job per workflow, each with a payload folder."""

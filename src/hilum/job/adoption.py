@@ -1,0 +1,159 @@
+"""Job folders that nobody made through Hilum: found below ``storage.payloads`` and ``storage.output``, and taken on.
+
+This is the specification's manual way: ``job.meta`` names the workflow, ``output/`` holds results, ``output/job.done``
+says that they are complete.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import ClassVar, Final, assert_never
+
+from hilum.job import payload, policy
+from hilum.ledger import work
+from hilum.ledger.database import Database
+from hilum.model import GroupId
+from hilum.store.durable import write_whole
+
+DONE: Final = "job.done"
+#: Why a folder was not taken on; the folder is looked at again once this file is gone.
+ERROR: Final = "job.error"
+#: job.meta is one line; more than this is no job.meta.
+_META_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionSettings:
+    """What the present configuration says about job folders."""
+
+    roots: Sequence[Path]
+    workflows: Sequence[policy.Workflow]
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The folder cannot be taken on."""
+
+    why: str
+    remedy: str
+
+
+@dataclass(slots=True, kw_only=True)
+class AdoptStep:
+    """Looks at the job folders at intervals; a folder is claimed by the transaction that inserts its job."""
+
+    database: Database
+    settings: Callable[[], AdoptionSettings]
+    name: ClassVar[str] = "adoption"
+    concurrency: ClassVar[int] = 1
+    _next_look: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+    _known: set[str] = field(default_factory=set)
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Path]:  # noqa: ARG002
+        """Folders with ``output/job.done`` that the ledger does not know."""
+        if now < self._next_look:
+            return ()
+        settings = self.settings()
+        self._next_look = now + settings.every
+        there = {path.name: path for root in settings.roots for path in _folders(root)}
+        self._known &= there.keys()
+        strange = there.keys() - self._known
+        if not strange:
+            return ()
+        with self.database.read() as connection:
+            self._known |= work.known_folders(connection, strange)
+        return [there[name] for name in sorted(strange - self._known) if _waits(there[name])][:limit]
+
+    def act(self, folder: Path) -> work.NewJob | Refused:
+        """Find the folder's workflow."""
+        meta = _read_meta(folder / payload.META)
+        if isinstance(meta, Refused):
+            return meta
+        # The id first: a name could be somebody else's id, an id is never somebody else's name by accident.
+        workflows = self.settings().workflows
+        match = [one for one in workflows if one.workflow == meta] or [one for one in workflows if one.name == meta]
+        if not match:
+            return Refused(
+                why=f"job.meta names the workflow {meta!r}, which no entry of workflows has as its workflow or name",
+                remedy="add it to workflows or correct job.meta, then remove output/job.error",
+            )
+        born_at = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+        return work.NewJob(
+            id=policy.job_id(GroupId(0), born_at, str(folder)),
+            name=folder.name,
+            ae=match[0].clara_ae_title,
+            workflow_name=match[0].name,
+            workflow=match[0].workflow,
+            engine=match[0].engine,
+            destinations=tuple(dict.fromkeys(name for one in match for name in one.destinations)),
+            folder=folder,
+            instances=0,
+            bytes=0,
+            tries=1,
+        )
+
+    def record(self, folder: Path, outcome: work.NewJob | Refused, now: datetime) -> None:
+        """The job, already finished; or the reason, in the history and beside the results."""
+        match outcome:
+            case work.NewJob():
+                with self.database.write() as connection:
+                    work.adopted(connection, outcome, now=now)
+                self._known.add(folder.name)
+            case Refused(why=why, remedy=remedy):
+                with self.database.write() as connection:
+                    work.note_folder(connection, str(folder), "not adopted", why=why, remedy=remedy, now=now)
+                write_whole(folder / "output" / ERROR, f"{why}\n{remedy}\n")
+            case never:
+                assert_never(never)
+
+    def failed(self, folder: Path, error: Exception, now: datetime) -> None:
+        """Nothing was claimed: it is found again at the next look."""
+
+    def renew(self, works: Sequence[Path], until: datetime) -> None:
+        """Nothing is leased."""
+
+    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """The next look."""
+        return self._next_look
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        with os.scandir(root) as entries:
+            return [
+                root / entry.name
+                for entry in entries
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+            ]
+    except FileNotFoundError:
+        return []
+
+
+def _waits(folder: Path) -> bool:
+    output = folder / "output"
+    return _is_file(output / DONE) and not _is_file(output / ERROR)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _read_meta(path: Path) -> str | Refused:
+    remedy = "write the workflow's id or name into job.meta, on one line, then remove output/job.error"
+    if not _is_file(path):
+        return Refused(why="there is no job.meta in the job folder", remedy=remedy)
+    with path.open("rb") as file:
+        text = file.read(_META_BYTES + 1)
+    line = text.decode("utf-8", "replace").lstrip("\ufeff").strip()
+    if not line or "\n" in line or len(text) > _META_BYTES:
+        return Refused(why="job.meta is not one line of text", remedy=remedy)
+    return line

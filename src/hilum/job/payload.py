@@ -1,0 +1,104 @@
+"""A job's folder below ``storage.payloads``: built aside, made durable, and then there all at once."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from hilum.errors import PermanentError, TemporaryError
+from hilum.store.durable import sync_folder, write_file
+
+META: Final = "job.meta"
+DESCRIPTION: Final = "job.json"
+#: Folders being built; a name that no job can have, since job names begin with a letter or digit.
+_BUILDING: Final = ".building-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One file of a job.
+
+    Attributes:
+        spool: Where it lies now; it stays there.
+        sop_instance: A valid UID, so safe as a file name.
+    """
+
+    spool: Path
+    sop_instance: str
+
+
+def build(
+    payloads: Path, name: str, *, workflow: str, description: Mapping[str, Any], inputs: Sequence[Input]
+) -> tuple[Path, int]:
+    """Make the folder of a job, durable on return. Idempotent by name.
+
+    The inputs are hard links to the spool; across file systems they are copies. Either way each is on disk before the
+    folder gets its name.
+
+    Returns:
+        The folder, and the bytes of its inputs.
+
+    Raises:
+        TemporaryError: The disk is full or fails; nothing was left behind.
+        PermanentError: A spool file is gone.
+    """
+    final = payloads / name
+    if final.is_dir():
+        return final, sum(entry.stat().st_size for entry in os.scandir(final / "input"))
+    building = payloads / (_BUILDING + name)
+    try:
+        shutil.rmtree(building, ignore_errors=True)  # of an attempt that was cut off
+        folder = building / "input"
+        folder.mkdir(parents=True)
+        (building / "output").mkdir()
+        size = sum(_take(one, folder / f"{one.sop_instance}.dcm") for one in inputs)
+        write_file(building / META, f"{workflow}\n")
+        write_file(building / DESCRIPTION, json.dumps(description, indent=2, ensure_ascii=False) + "\n")
+        for path in (folder, building / "output", building):
+            sync_folder(path)
+        building.rename(final)
+        sync_folder(payloads)
+    except OSError as error:
+        shutil.rmtree(building, ignore_errors=True)
+        if isinstance(error, FileNotFoundError) and not Path(error.filename or "").exists() and payloads.is_dir():
+            raise PermanentError(
+                f"{error.filename} is gone from the spool; it was received, but is not there"
+            ) from error
+        raise TemporaryError(f"the payload folder {final} cannot be made: {error}") from error
+    return final, size
+
+
+def _take(one: Input, target: Path) -> int:
+    try:
+        target.hardlink_to(one.spool)
+    except OSError as error:
+        # EXDEV: another file system; EPERM, ENOTSUP: one without hard links; EMLINK: too many links already.
+        if error.errno not in {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK}:
+            raise
+        shutil.copyfile(one.spool, target)
+        with target.open("rb") as file:
+            os.fsync(file.fileno())
+    return target.stat().st_size
+
+
+def remove(payloads: Path, folder: Path) -> None:
+    """Remove a job's folder. Idempotent; links inside are removed, never followed.
+
+    Raises:
+        PermanentError: It is not directly below ``payloads``: nothing is removed.
+        TemporaryError: Something in it could not be removed.
+    """
+    if folder.parent != payloads or folder.is_symlink():
+        raise PermanentError(f"{folder} is not a job folder of {payloads}; it is left alone")
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TemporaryError(f"{folder} cannot be removed: {error}") from error

@@ -1,0 +1,182 @@
+"""The connection to the database, its transactions and its migrations."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from hilum.errors import PermanentError, TemporaryError
+
+#: How long a writer waits for another process (a command line, a backup) that holds the write lock.
+BUSY_SECONDS = 10
+
+
+class LedgerBusyError(TemporaryError):
+    """The database cannot be written or read just now: locked, full, or its disk fails."""
+
+
+class LedgerUnusableError(PermanentError):
+    """The database cannot be used until somebody mends it; nothing in it was changed."""
+
+
+class Database:
+    """A SQLite database in write-ahead mode.
+
+    Three kinds of transaction, so that each caller pays for what it needs:
+
+    * ``write``: on disk before it returns (``synchronous=FULL``). Everything a promise rests on.
+    * ``note``: survives a kill, not necessarily a power cut (``synchronous=NORMAL``). Only for what can be told
+      again: that an association is open, that a peer was refused. The next ``write`` puts earlier notes on disk too,
+      since both append to one log.
+    * ``read``: a snapshot; never waits for writers.
+
+    Args:
+        url: ``sqlite:////absolute/path``.
+
+    Source: ours, docs/adr/0003-sqlite-first.md.
+    """
+
+    def __init__(self, url: str) -> None:
+        if not url.startswith("sqlite:///"):
+            raise LedgerUnusableError(f"ledger.url {url!r}: this version keeps its ledger in SQLite (sqlite:///path)")
+        self.path = Path(url.removeprefix("sqlite:///"))
+        self._durable = _engine(url, "FULL")
+        self._relaxed = _engine(url, "NORMAL")
+        # Threads of one process queue here instead of in SQLite's busy handler, which sleeps in growing steps.
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is durable once the block is left.
+
+        Raises:
+            LedgerBusyError: Nothing was changed, or, if the disk failed during the commit, it is not known.
+        """
+        with self._writer, self._transaction(self._durable, "IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def note(self) -> Iterator[Connection]:
+        """A transaction that a power cut may undo; see the class."""
+        with self._writer, self._transaction(self._relaxed, "IMMEDIATE") as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view of what is committed."""
+        with self._transaction(self._relaxed, "DEFERRED") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, engine: Engine, mode: str) -> Iterator[Connection]:
+        try:
+            with engine.connect().execution_options(begin_mode=mode) as connection, connection.begin():
+                yield connection
+        except OperationalError as error:
+            raise LedgerBusyError(f"the ledger {self.path} cannot be used just now: {error.orig}") from error
+        except DatabaseError as error:
+            if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise  # a bug of ours, not the world's
+            raise LedgerUnusableError(
+                f"the ledger {self.path} is damaged: {error.orig}; stop the gateway, keep the file and restore a backup"
+            ) from error
+
+    def migrate(self) -> None:
+        """Bring the tables to the version of this program; a new database gets all of them.
+
+        Raises:
+            LedgerUnusableError: The file cannot be made or opened, or was written by a newer program.
+        """
+        # Alembic costs 0.1 s to import and only a gateway's start needs it.
+        from alembic import command  # noqa: PLC0415
+        from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            config = _alembic()
+            with self.write() as connection:
+                found = _revision(connection)
+                known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+                if found and found not in known:
+                    raise LedgerUnusableError(
+                        f"the ledger {self.path} was written by a newer Hilum (schema {found}); use that version"
+                    )
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (LedgerBusyError, OSError) as error:
+            raise LedgerUnusableError(f"the ledger {self.path} cannot be opened: {error}") from error
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """Be the only gateway on this ledger while the block runs; readers and commands are not kept out.
+
+        Raises:
+            LedgerUnusableError: Another gateway has it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with ExitStack() as stack:
+            stack.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LedgerUnusableError(
+                    f"another gateway is running on the ledger {self.path}; "
+                    "stop it first, or give this one a ledger.url of its own"
+                ) from None
+            yield
+
+    def close(self) -> None:
+        """Give the connections back; the object is of no use afterwards."""
+        self._durable.dispose()
+        self._relaxed.dispose()
+
+
+def _engine(url: str, synchronous: str) -> Engine:
+    engine = create_engine(
+        url, pool_size=8, max_overflow=64, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # transactions are begun by the listener below, not by the driver
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={synchronous}",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes the write lock at once: a read lock that is upgraded later can fail half-way.
+        connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin_mode', 'DEFERRED')}")
+
+    return engine
+
+
+def _alembic() -> Any:  # noqa: ANN401  alembic's Config is untyped where it matters
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
+
+
+def _revision(connection: Connection) -> str | None:
+    try:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except DBAPIError:
+        return None
+    return None if found is None else str(found)

@@ -1,0 +1,289 @@
+"""Results and their deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from hilum import states
+from hilum.ledger.tables import deliveries, jobs, results
+from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, note, unleased
+from hilum.model import DeliveryId, JobId, ResultId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResult:
+    """A DICOM file that a job wrote and that can be sent.
+
+    Attributes:
+        path: Below the job's ``output/``.
+        offset: Where its data set begins, in bytes.
+        size: Of the file, in bytes.
+        sha256: Of the file, hexadecimal.
+    """
+
+    path: str
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    study: str
+    offset: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """A file in a job's ``output/`` that is not sent, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueFile:
+    """One leased delivery with what is needed to send its file."""
+
+    lease: Lease
+    id: DeliveryId
+    result_id: ResultId
+    path: str
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    offset: int
+    size: int
+    attempts: int
+    queued_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """What one association carries: the due files of one job for one destination, in the order of their paths."""
+
+    job_id: JobId
+    job_name: str
+    folder: str
+    destination: str
+    files: tuple[DueFile, ...]
+
+
+def collected(
+    connection: Connection,
+    lease: Lease,
+    found: Sequence[NewResult],
+    rejected: Sequence[NotSent],
+    destinations: Sequence[str],
+    *,
+    now: datetime,
+) -> None:
+    """Record a finished job's results and make their deliveries due, together with the job's own step."""
+    job = str(lease.id)
+    why = f"{len(found)} DICOM files" if found else "no DICOM file in output/: nothing to deliver"
+    apply(
+        connection,
+        jobs,
+        job,
+        states.JobEvent.COLLECTED,
+        now=now,
+        fence=lease.fence,
+        why=why,
+        values={"not_before": now},
+    )
+    for file in rejected:
+        note(
+            connection,
+            "result",
+            f"{job}:{file.path}",
+            "not sent",
+            now=now,
+            why=file.why,
+            remedy="results are regular DICOM files written completely before job.done",
+        )
+    for result in found:
+        row = {"job_id": job} | {name: getattr(result, name) for name in NewResult.__slots__}
+        result_id = connection.execute(results.insert().returning(results.c.id), row).scalar_one()
+        for destination in destinations:
+            delivery = connection.execute(
+                deliveries.insert().returning(deliveries.c.id),
+                {
+                    "job_id": job,
+                    "result_id": result_id,
+                    "destination": destination,
+                    "state": states.Delivery.DUE,
+                    "queued_at": now,
+                    "not_before": now,
+                },
+            ).scalar_one()
+            born(connection, deliveries, delivery, states.Delivery.DUE, now=now, why=f"for {destination}")
+
+
+def claim_parcel(
+    connection: Connection,
+    *,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    avoid: Collection[str],
+) -> Parcel | None:
+    """Lease all due files of the job and destination that have waited longest.
+
+    Args:
+        avoid: Destinations that are not to be used now.
+    """
+    due = and_(deliveries.c.state == states.Delivery.DUE, deliveries.c.not_before <= now)
+    first = connection.execute(
+        select(deliveries.c.job_id, deliveries.c.destination)
+        .where(due, unleased(deliveries, now), deliveries.c.destination.not_in(sorted(avoid)))
+        .order_by(deliveries.c.not_before, deliveries.c.id)
+        .limit(1)
+    ).one_or_none()
+    if first is None:
+        return None
+    job_id, destination = first
+    same = and_(due, deliveries.c.job_id == job_id, deliveries.c.destination == destination)
+    leased = claim(
+        connection, deliveries, same, owner=owner, now=now, until=until, limit=100_000, order_by=[deliveries.c.id]
+    )
+    fences = {row.id: row for row in leased}
+    rows = connection.execute(
+        select(results, deliveries.c.id.label("delivery_id"))
+        .join(deliveries, deliveries.c.result_id == results.c.id)
+        .where(deliveries.c.job_id == job_id, deliveries.c.destination == destination)
+        .order_by(results.c.path)
+    ).all()
+    job = connection.execute(select(jobs.c.name, jobs.c.folder).where(jobs.c.id == job_id)).one()
+    files = tuple(_due_file(row, fences[row.delivery_id]) for row in rows if row.delivery_id in fences)
+    return Parcel(job_id=job_id, job_name=job.name, folder=job.folder, destination=destination, files=files)
+
+
+def _due_file(result: AnyRow, delivery: AnyRow) -> DueFile:
+    return DueFile(
+        lease=Lease(id=delivery.id, fence=delivery.fence),
+        id=DeliveryId(delivery.id),
+        result_id=ResultId(result.id),
+        path=result.path,
+        sop_class=result.sop_class,
+        sop_instance=result.sop_instance,
+        transfer_syntax=result.transfer_syntax,
+        offset=result.offset,
+        size=result.size,
+        attempts=delivery.attempts,
+        queued_at=delivery.queued_at,
+    )
+
+
+def next_due(connection: Connection, now: datetime, avoid: Collection[str]) -> datetime | None:
+    """When the next delivery may be tried, those to the destinations in ``avoid`` not counted."""
+    found: datetime | None = connection.execute(
+        select(func.min(deliveries.c.not_before)).where(
+            deliveries.c.state == states.Delivery.DUE,
+            unleased(deliveries, now),
+            deliveries.c.destination.not_in(sorted(avoid)),
+        )
+    ).scalar_one_or_none()
+    return found
+
+
+def delivered(connection: Connection, lease: Lease, *, status: int, why: str, now: datetime) -> None:
+    """The peer has it: it is never sent there again."""
+    values = {"status": status, "ended_at": now, "attempts": deliveries.c.attempts + 1, "why": why}
+    apply(
+        connection,
+        deliveries,
+        lease.id,
+        states.DeliveryEvent.ACCEPTED,
+        now=now,
+        fence=lease.fence,
+        why=why,
+        values=values,
+    )
+
+
+def postponed(
+    connection: Connection, lease: Lease, *, status: int | None, why: str, not_before: datetime, now: datetime
+) -> None:
+    """This attempt failed; the next one has its time."""
+    values = {"status": status, "not_before": not_before, "attempts": deliveries.c.attempts + 1, "why": why}
+    event = states.DeliveryEvent.FAILED_FOR_NOW
+    apply(connection, deliveries, lease.id, event, now=now, fence=lease.fence, why=why, values=values)
+
+
+def given_up(connection: Connection, lease: Lease, *, status: int | None, why: str, remedy: str, now: datetime) -> None:
+    """It will not be tried again unless an operator asks."""
+    values = {"status": status, "ended_at": now, "attempts": deliveries.c.attempts + 1, "why": why}
+    event = states.DeliveryEvent.FAILED_FOR_GOOD
+    apply(connection, deliveries, lease.id, event, now=now, fence=lease.fence, why=why, remedy=remedy, values=values)
+
+
+def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
+    """Command of an operator: try a delivery now, whether it waits or was given up; its job is open again.
+
+    Raises:
+        NoSuchRowError, IllegalTransitionError: It does not exist, or was delivered.
+    """
+    values = {"not_before": now, "queued_at": now, "attempts": 0, "ended_at": None}
+    event = states.DeliveryEvent.RETRY_ASKED
+    apply(connection, deliveries, delivery, event, now=now, why="asked by an operator", values=values)
+    job = connection.execute(
+        select(jobs.c.id, jobs.c.state)
+        .join(deliveries, deliveries.c.job_id == jobs.c.id)
+        .where(deliveries.c.id == delivery)
+    ).one()
+    if job.state == states.Job.COMPLETE:
+        reopened: Mapping[str, Any] = {"completed_at": None, "remove_at": None, "not_before": now}
+        apply(connection, jobs, job.id, states.JobEvent.REOPENED, now=now, values=reopened)
+
+
+def _all_ended(now: datetime) -> ColumnElement[bool]:
+    due = select(deliveries.c.id).where(deliveries.c.job_id == jobs.c.id, deliveries.c.state == states.Delivery.DUE)
+    return and_(jobs.c.state == states.Job.COLLECTED, jobs.c.not_before <= now, ~due.exists())
+
+
+def anything_settled(connection: Connection, now: datetime) -> bool:
+    """Whether a job waits for its receipt."""
+    found = select(jobs.c.id).where(_all_ended(now), unleased(jobs, now))
+    return bool(connection.execute(select(found.exists())).scalar())
+
+
+def claim_settled(
+    connection: Connection, *, owner: str, now: datetime, until: datetime, limit: int
+) -> Sequence[AnyRow]:
+    """Lease jobs whose deliveries have all ended, to write their receipts."""
+    order: list[ColumnElement[Any]] = [jobs.c.not_before]
+    return claim(connection, jobs, _all_ended(now), owner=owner, now=now, until=until, limit=limit, order_by=order)
+
+
+def receipt_rows(connection: Connection, job: JobId) -> Sequence[AnyRow]:
+    """Results of a job, each with its deliveries (none: ``destination`` is NULL), by path and destination."""
+    return connection.execute(
+        select(
+            results.c.path,
+            results.c.sop_class,
+            results.c.sop_instance,
+            results.c.transfer_syntax,
+            results.c.size,
+            results.c.sha256,
+            deliveries.c.id.label("delivery_id"),
+            deliveries.c.destination,
+            deliveries.c.state,
+            deliveries.c.status,
+            deliveries.c.attempts,
+            deliveries.c.queued_at,
+            deliveries.c.ended_at,
+            deliveries.c.why,
+        )
+        .join_from(results, deliveries, deliveries.c.result_id == results.c.id, isouter=True)
+        .where(results.c.job_id == job)
+        .order_by(results.c.path, deliveries.c.destination)
+    ).all()
+
+
+def settled(connection: Connection, lease: Lease, *, remove_at: datetime, now: datetime) -> None:
+    """The receipt is written."""
+    values = {"completed_at": now, "remove_at": remove_at}
+    apply(connection, jobs, lease.id, states.JobEvent.SETTLED, now=now, fence=lease.fence, values=values)

@@ -1,0 +1,1 @@
+"""Alembic's environment; the versions are applied in order at the start of a gateway."""

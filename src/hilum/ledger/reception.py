@@ -1,0 +1,343 @@
+"""What associations write: that they are open, what they received, how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
+
+from hilum import states
+from hilum.ledger.grouping import Fate, Grouping, Placed, close_if_over, place
+from hilum.ledger.tables import associations, contributions, groups, instances
+from hilum.ledger.transition import AnyRow, apply, born, claim, note, unleased
+from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, Header, Uid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One instance that lies complete in the spool.
+
+    Attributes:
+        number: Its file is ``<number>.dcm`` in the association's folder; rises in the order of arrival, from 1.
+        size: Of the file, in bytes.
+        key: What decides its group.
+    """
+
+    number: int
+    header: Header
+    sop_class: Uid
+    sop_instance: Uid
+    transfer_syntax: Uid
+    size: int
+    received_at: datetime
+    key: GroupKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What an association did besides storing.
+
+    Attributes:
+        ignored: Instances of ignored SOP classes: how many, by SOP class UID.
+        refused: Instances that were answered with a failure.
+    """
+
+    ignored: Mapping[str, int]
+    refused: int
+
+
+def opened(connection: Connection, info: AssociationInfo, *, owner: str, folder: str) -> None:
+    """An association has stored its first instance. May be lost in a power cut: the spool tells it again."""
+    connection.execute(
+        associations.insert(),
+        {
+            "id": info.id,
+            "state": states.Association.OPEN,
+            "owner": owner,
+            "calling": info.calling,
+            "called": info.called,
+            "host": info.host,
+            "port": info.port,
+            "opened_at": info.opened_at,
+            "folder": folder,
+        },
+    )
+    born(connection, associations, info.id, states.Association.OPEN, now=info.opened_at)
+
+
+def contribute(connection: Connection, association: AssociationId, ae: str, key: GroupKey, now: datetime) -> None:
+    """An open association has received its first instance of a window, which stays open as long as it does.
+
+    A window of that key that ran out before is closed first, so that the late instance opens the next one.
+    """
+    close_if_over(connection, ae, key, now)
+    connection.execute(
+        contributions.insert(),
+        {"association_id": association, "ae": ae, "kind": key.kind, "key": key.value, "scope": key.scope},
+    )
+
+
+def released(
+    connection: Connection,
+    info: AssociationInfo,
+    received: Sequence[Received],
+    grouping: Grouping,
+    tally: Tally,
+    *,
+    now: datetime,
+) -> None:
+    """Put an association's instances into their groups for good; the commit is what A-RELEASE-RP promises."""
+    placed = place(connection, info, received, grouping, now=now)
+    connection.execute(instances.insert(), [_row(info.id, one, placed[one.number]) for one in received])
+    _ended(connection, info, received, tally, states.AssociationEvent.RELEASED, now=now)
+
+
+def broken(
+    connection: Connection,
+    info: AssociationInfo,
+    received: Sequence[Received],
+    tally: Tally,
+    *,
+    why: str,
+    folder: str,
+    remove_at: datetime,
+    now: datetime,
+) -> None:
+    """Hold an association's instances aside: it ended without a release, so nothing starts from it by itself."""
+    held = Placed(fate=Fate.HELD, group_id=None)
+    connection.execute(instances.insert(), [_row(info.id, one, held) for one in received])
+    _ended(
+        connection,
+        info,
+        received,
+        tally,
+        states.AssociationEvent.BROKEN,
+        now=now,
+        why=why,
+        remedy="send it again, or take it as it is: hilum accept " + info.id,
+        values={"why": why, "folder": folder, "remove_at": remove_at},
+    )
+
+
+def _ended(
+    connection: Connection,
+    info: AssociationInfo,
+    received: Sequence[Received],
+    tally: Tally,
+    event: states.AssociationEvent,
+    *,
+    now: datetime,
+    why: str = "",
+    remedy: str = "",
+    values: Mapping[str, Any] | None = None,
+) -> None:
+    connection.execute(delete(contributions).where(contributions.c.association_id == info.id))
+    note_ignored(connection, info, tally, now=now)
+    apply(
+        connection,
+        associations,
+        info.id,
+        event,
+        now=now,
+        why=why,
+        remedy=remedy,
+        values={
+            "ended_at": now,
+            "instances": len(received),
+            "bytes": sum(one.size for one in received),
+            "ignored": sum(tally.ignored.values()),
+            "refused": tally.refused,
+            **(values or {}),
+        },
+    )
+
+
+def empty(connection: Connection, info: AssociationInfo, tally: Tally, *, now: datetime) -> None:
+    """Forget an association that kept nothing: history has what was refused and ignored."""
+    note_ignored(connection, info, tally, now=now)
+    connection.execute(delete(contributions).where(contributions.c.association_id == info.id))
+    connection.execute(delete(associations).where(associations.c.id == info.id))
+
+
+def note_ignored(connection: Connection, info: AssociationInfo, tally: Tally, *, now: datetime) -> None:
+    """Say which instances were taken and dropped because their SOP class is configured to be ignored."""
+    for sop_class, count in tally.ignored.items():
+        note(
+            connection,
+            "association",
+            info.id,
+            "ignored",
+            now=now,
+            why=f"{count} instances of SOP class {sop_class} were answered with success and not stored",
+            remedy=f"to store them, remove it from ignored-sop-classes of {info.called}",
+        )
+
+
+def accepted(connection: Connection, info: AssociationInfo, grouping: Grouping, *, fence: int, now: datetime) -> None:
+    """Put the instances of a held association into groups, as an operator asked, as if it had been released now."""
+    rows = connection.execute(
+        select(instances).where(instances.c.association_id == info.id).order_by(instances.c.number)
+    ).all()
+    received = [_received(row, grouping) for row in rows]
+    placed = place(connection, info, received, grouping, now=now)
+    if rows:
+        connection.execute(
+            update(instances).where(instances.c.id == bindparam("row_id")),
+            [
+                {"row_id": row.id, "group_id": placed[row.number].group_id, "fate": placed[row.number].fate}
+                for row in rows
+            ],
+        )
+    apply(
+        connection,
+        associations,
+        info.id,
+        states.AssociationEvent.RELEASED,
+        now=now,
+        fence=fence,
+        values={"why": "", "remove_at": None},
+    )
+
+
+def _held_over(now: datetime) -> ColumnElement[bool]:
+    return or_(
+        associations.c.state == states.Association.ACCEPTING,
+        and_(associations.c.state == states.Association.HELD, associations.c.remove_at <= now),
+    )
+
+
+def held_due(connection: Connection, now: datetime) -> bool:
+    """Whether a held association was accepted by an operator, or has been held long enough."""
+    found = select(associations.c.id).where(_held_over(now), unleased(associations, now))
+    return bool(connection.execute(select(found.exists())).scalar())
+
+
+def claim_held(connection: Connection, *, owner: str, now: datetime, until: datetime, limit: int) -> Sequence[AnyRow]:
+    """Lease them, the oldest first."""
+    order: list[ColumnElement[Any]] = [associations.c.opened_at]
+    return claim(
+        connection, associations, _held_over(now), owner=owner, now=now, until=until, limit=limit, order_by=order
+    )
+
+
+def expired(connection: Connection, association: AssociationId, *, fence: int, now: datetime) -> None:
+    """Record that the files of a held association are gone because nobody wanted them in time."""
+    apply(
+        connection,
+        associations,
+        association,
+        states.AssociationEvent.EXPIRED,
+        now=now,
+        fence=fence,
+        why="held longer than dicom.scp.aborted-retention without being accepted; its files were removed",
+        values={"spooled": False},
+    )
+
+
+def ask_accept(connection: Connection, association: str, *, now: datetime) -> None:
+    """Command of an operator: take a held association as if it had been released.
+
+    Raises:
+        NoSuchRowError, IllegalTransitionError: It does not exist, or is not held.
+    """
+    apply(
+        connection,
+        associations,
+        association,
+        states.AssociationEvent.ACCEPT_ASKED,
+        now=now,
+        why="asked by an operator",
+    )
+
+
+def known(connection: Connection, association: str) -> AnyRow | None:
+    """The association's row, or ``None``: it stored nothing, or a power cut took the note that it was open."""
+    return connection.execute(select(associations).where(associations.c.id == association)).one_or_none()
+
+
+def orphans(connection: Connection) -> Sequence[AnyRow]:
+    """Associations that are open although their gateway is gone; call before a gateway accepts any."""
+    return connection.execute(select(associations).where(associations.c.state == states.Association.OPEN)).all()
+
+
+def sweepable(connection: Connection, limit: int) -> Sequence[AnyRow]:
+    """Released associations whose spool folder nobody needs any more: every instance is in a job or was dropped."""
+    needed = (
+        select(instances.c.id)
+        .join(groups, groups.c.id == instances.c.group_id)
+        .where(
+            instances.c.association_id == associations.c.id,
+            or_(*(groups.c.state == state for state in states.Group if state not in _SPOOL_FREE)),
+        )
+    )
+    return connection.execute(
+        select(associations.c.id, associations.c.folder)
+        .where(
+            associations.c.spooled,
+            associations.c.state == states.Association.RELEASED,
+            ~needed.exists(),
+        )
+        .limit(limit)
+    ).all()
+
+
+_SPOOL_FREE = frozenset({states.Group.PLANNED, states.Group.REMOVED})
+
+
+def swept(connection: Connection, association: AssociationId) -> None:
+    """Record that the spool folder is gone."""
+    connection.execute(update(associations).where(associations.c.id == association).values(spooled=False))
+
+
+def info_of(row: AnyRow) -> AssociationInfo:
+    """The association as the store knows it, from its row."""
+    return AssociationInfo(
+        id=AssociationId(row.id),
+        calling=AETitle(row.calling),
+        called=AETitle(row.called),
+        host=row.host,
+        port=row.port,
+        opened_at=row.opened_at,
+    )
+
+
+def _row(association: AssociationId, one: Received, placed: Placed) -> dict[str, Any]:
+    return {
+        "association_id": association,
+        "number": one.number,
+        "fate": placed.fate,
+        "group_id": placed.group_id,
+        "sop_class": one.sop_class,
+        "sop_instance": one.sop_instance,
+        "transfer_syntax": one.transfer_syntax,
+        "modality": one.header.modality,
+        "patient_id": one.header.patient_id,
+        "study": one.header.study,
+        "series": one.header.series,
+        "size": one.size,
+        "received_at": one.received_at,
+    }
+
+
+def _received(row: AnyRow, grouping: Grouping) -> Received:
+    header = Header(
+        sop_class=row.sop_class,
+        sop_instance=row.sop_instance,
+        modality=row.modality,
+        patient_id=row.patient_id,
+        study=row.study,
+        series=row.series,
+    )
+    return Received(
+        number=row.number,
+        header=header,
+        sop_class=Uid(row.sop_class),
+        sop_instance=Uid(row.sop_instance),
+        transfer_syntax=Uid(row.transfer_syntax),
+        size=row.size,
+        received_at=row.received_at,
+        key=grouping.key_of(header, AssociationId(row.association_id)),
+    )

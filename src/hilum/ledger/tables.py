@@ -1,0 +1,266 @@
+"""The tables. Every hand-over between steps is a row here.
+
+* Times are aware UTC. Timers are columns (``closes_at``, ``not_before``, ``remove_at``), so a restart needs no timers.
+* ``lease_owner``, ``lease_until`` and ``fence`` say who works on a row just now; a claim raises ``fence``, and a record
+  with an older one changes nothing. A lease is not a state: see ``hilum.states``.
+* Types are those that SQLite and PostgreSQL share.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python, whatever the database keeps."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """SQLite has no time zones: it gets naive UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime has no place in the ledger")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """What comes back is UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+#: 64 bits on PostgreSQL; SQLite gives row ids of 64 bits to INTEGER only.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _lease() -> tuple[Column[Any], ...]:
+    return (
+        Column("lease_owner", Text),
+        Column("lease_until", UtcDateTime),
+        Column("fence", Integer, nullable=False, server_default="0"),
+    )
+
+
+#: An association that stored at least one instance.
+associations: Final = Table(
+    "associations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("owner", Text, nullable=False),  # the gateway it came to
+    Column("calling", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("instances", Integer, nullable=False, server_default="0"),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("ignored", Integer, nullable=False, server_default="0"),
+    Column("refused", Integer, nullable=False, server_default="0"),
+    Column("why", Text, nullable=False, server_default=""),  # why it is held
+    Column("folder", Text, nullable=False),  # below storage.temporary
+    Column("spooled", Boolean, nullable=False, server_default=text("true")),  # the folder still exists
+    Column("remove_at", UtcDateTime),
+    *_lease(),
+    Index(None, "state"),
+    Index("ix_associations_spooled", "id", sqlite_where=text("spooled"), postgresql_where=text("spooled")),
+)
+
+groups: Final = Table(
+    "groups",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("ae", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),  # the value that its instances share; may be personal data: never logged
+    Column("scope", Text, nullable=False),  # the association it is confined to, or empty
+    Column("calling", Text, nullable=False),  # of the association that opened it
+    Column("host", Text, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    Column("closes_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("instances", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("not_before", UtcDateTime),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("remove_at", UtcDateTime),
+    *_lease(),
+    Index(
+        "uq_groups_open",
+        "ae",
+        "kind",
+        "key",
+        "scope",
+        unique=True,
+        sqlite_where=text("state = 'open'"),
+        postgresql_where=text("state = 'open'"),
+    ),
+    Index(None, "state", "closes_at"),
+)
+
+#: Open associations that have received for a window: it does not run out under them.
+contributions: Final = Table(
+    "contributions",
+    metadata,
+    Column("association_id", Text, ForeignKey("associations.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("ae", Text, nullable=False),
+    Index(None, "ae", "kind", "key"),
+)
+
+instances: Final = Table(
+    "instances",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("association_id", Text, ForeignKey("associations.id"), nullable=False),
+    Column("number", Integer, nullable=False),  # its file is <folder of the association>/<number>.dcm
+    Column("fate", Text, nullable=False),
+    Column("group_id", _Id, ForeignKey("groups.id")),
+    Column("sop_class", Text, nullable=False),
+    Column("sop_instance", Text, nullable=False),
+    Column("transfer_syntax", Text, nullable=False),
+    Column("modality", Text, nullable=False),
+    Column("patient_id", Text, nullable=False),
+    Column("study", Text, nullable=False),
+    Column("series", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),  # bytes of the file
+    Column("received_at", UtcDateTime, nullable=False),
+    Index("uq_instances_number", "association_id", "number", unique=True),
+    Index(
+        "uq_instances_grouped",
+        "group_id",
+        "sop_instance",
+        unique=True,
+        sqlite_where=text("fate = 'grouped'"),
+        postgresql_where=text("fate = 'grouped'"),
+    ),
+    Index(None, "study"),
+)
+
+jobs: Final = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("group_id", _Id, ForeignKey("groups.id")),  # NULL: adopted, a folder that nobody made through Hilum
+    Column("ae", Text, nullable=False),
+    Column("workflow_name", Text, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("destinations", JSON, nullable=False),
+    Column("folder", Text, nullable=False),  # absolute
+    Column("instances", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),  # the one to run or running, from 1
+    Column("last_attempt", Integer, nullable=False),  # the number of the last one that nobody has to ask for
+    Column("submissions", Integer, nullable=False, server_default="0"),  # of this attempt, counted before each
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("completed_at", UtcDateTime),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("remove_at", UtcDateTime),
+    *_lease(),
+    Index("uq_jobs_name", "name", unique=True),
+    Index(None, "state", "not_before"),
+    Index(None, "group_id"),
+)
+
+results: Final = Table(
+    "results",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False),
+    Column("path", Text, nullable=False),  # below the job's output/
+    Column("sop_class", Text, nullable=False),
+    Column("sop_instance", Text, nullable=False),
+    Column("transfer_syntax", Text, nullable=False),
+    Column("study", Text, nullable=False),
+    Column("offset", BigInteger, nullable=False),  # of the data set in the file, bytes
+    Column("size", BigInteger, nullable=False),  # of the file, bytes
+    Column("sha256", Text, nullable=False),  # of the file, hexadecimal
+    Index("uq_results_path", "job_id", "path", unique=True),
+)
+
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.id"), nullable=False),
+    Column("result_id", _Id, ForeignKey("results.id"), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("status", Integer),  # the last C-STORE status, if the peer gave one
+    Column("why", Text, nullable=False, server_default=""),
+    *_lease(),
+    Index("uq_deliveries_result", "result_id", "destination", unique=True),
+    Index(None, "job_id", "state"),
+    Index(
+        "ix_deliveries_due",
+        "not_before",
+        sqlite_where=text("state = 'due'"),
+        postgresql_where=text("state = 'due'"),
+    ),
+)
+
+#: Whatever changed a state, and whatever was refused, ignored, discarded or given up; nothing disappears in silence.
+history: Final = Table(
+    "history",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column(
+        "machine", Text, nullable=False
+    ),  # association, group, job, delivery, instance, result, folder, gateway, config
+    Column("subject", Text, nullable=False),  # the row's id, or what there is instead
+    Column("from_state", Text, nullable=False, server_default=""),
+    Column("event", Text, nullable=False),
+    Column("to_state", Text, nullable=False, server_default=""),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("remedy", Text, nullable=False, server_default=""),
+    Index(None, "machine", "subject"),
+    Index(None, "at"),
+)

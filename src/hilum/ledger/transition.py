@@ -1,0 +1,200 @@
+"""The one place that changes a state, takes a lease and writes history.
+
+Everything here works inside a transaction that the caller holds, so that a state never changes without the line of
+history that says so, and a lease is never taken on a row that has moved on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, update
+
+from hilum import states
+from hilum.errors import LocalError, PermanentError
+from hilum.ledger import tables
+
+
+class LeaseLostError(LocalError):
+    """Somebody else has the row by now; the caller's work on it counts for nothing and must not be recorded."""
+
+
+class NoSuchRowError(PermanentError):
+    """What was asked for is not in the ledger."""
+
+
+#: Associations and jobs have textual ids, groups and deliveries numbers.
+RowId = str | int
+#: A row of whichever columns were asked for.
+AnyRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to work on one row until it runs out.
+
+    Attributes:
+        fence: What the row's ``fence`` must still be when the work is recorded.
+    """
+
+    id: RowId
+    fence: int
+
+
+#: Which table of states rules which table of rows, and what history calls its rows.
+_MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any], Any]]]] = MappingProxyType(
+    {
+        tables.associations.name: ("association", states.Association, states.ASSOCIATION),
+        tables.groups.name: ("group", states.Group, states.GROUP),
+        tables.jobs.name: ("job", states.Job, states.JOB),
+        tables.deliveries.name: ("delivery", states.Delivery, states.DELIVERY),
+    }
+)
+
+
+def apply(
+    connection: Connection,
+    table: Table,
+    row_id: RowId,
+    event: StrEnum,
+    *,
+    now: datetime,
+    why: str = "",
+    remedy: str = "",
+    fence: int | None = None,
+    values: Mapping[str, Any] = MappingProxyType({}),
+) -> StrEnum:
+    """Let an event happen to a row: the new state, the given values, no lease any more, and a line of history.
+
+    Args:
+        why: For the operator; no personal data.
+        fence: The lease under which the caller worked; ``None`` for what comes from outside (an operator, a peer).
+        values: Other columns that change with it.
+
+    Returns:
+        The new state.
+
+    Raises:
+        NoSuchRowError: There is no such row.
+        LeaseLostError: The row was claimed by somebody else since.
+        IllegalTransitionError: The state does not know the event.
+    """
+    machine, state_type, transitions = _MACHINES[table.name]
+    row = connection.execute(select(table.c.state, table.c.fence).where(table.c.id == row_id)).one_or_none()
+    if row is None:
+        raise NoSuchRowError(f"there is no {machine} {row_id}")
+    if fence is not None and row.fence != fence:
+        raise LeaseLostError(f"{machine} {row_id}: the lease with fence {fence} was lost, the row has {row.fence}")
+    before = state_type(row.state)
+    after: StrEnum = states.advance(transitions, before, event)
+    connection.execute(
+        update(table)
+        .where(table.c.id == row_id)
+        .values(state=after.value, lease_owner=None, lease_until=None, **values)
+    )
+    note(connection, machine, str(row_id), event, now=now, why=why, remedy=remedy, before=before, after=after)
+    return after
+
+
+def born(connection: Connection, table: Table, row_id: RowId, state: StrEnum, *, now: datetime, why: str = "") -> None:
+    """Write the first line of history of a row that was just inserted in ``state``."""
+    note(connection, _MACHINES[table.name][0], str(row_id), "made", now=now, why=why, after=state)
+
+
+def note(
+    connection: Connection,
+    machine: str,
+    subject: str,
+    event: str,
+    *,
+    now: datetime,
+    why: str = "",
+    remedy: str = "",
+    before: str = "",
+    after: str = "",
+) -> None:
+    """Write a line of history; called directly for what has no row: a refused peer, a file that is not sent."""
+    connection.execute(
+        tables.history.insert(),
+        {
+            "at": now,
+            "machine": machine,
+            "subject": subject,
+            "from_state": str(before),
+            "event": str(event),
+            "to_state": str(after),
+            "why": why,
+            "remedy": remedy,
+        },
+    )
+
+
+def claim(
+    connection: Connection,
+    table: Table,
+    where: ColumnElement[bool],
+    *,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+    order_by: Sequence[ColumnElement[Any]],
+) -> Sequence[AnyRow]:
+    """Lease rows that nobody else has: their columns as they are after the claim, in the order asked for.
+
+    Raises:
+        LedgerBusyError: Another process writes for too long.
+    """
+    free = and_(where, unleased(table, now))
+    chosen = select(table.c.id).where(free).order_by(*order_by).limit(limit)
+    if connection.dialect.name != "sqlite":
+        chosen = chosen.with_for_update(skip_locked=True)
+    ids = connection.execute(chosen).scalars().all()
+    if not ids:
+        return ()
+    connection.execute(
+        update(table).where(table.c.id.in_(ids)).values(lease_owner=owner, lease_until=until, fence=table.c.fence + 1)
+    )
+    return connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*order_by)).all()
+
+
+def unleased(table: Table, now: datetime) -> ColumnElement[bool]:
+    """True for rows that nobody works on."""
+    return or_(table.c.lease_until.is_(None), table.c.lease_until <= now)
+
+
+def renew(connection: Connection, table: Table, leases: Sequence[Lease], *, until: datetime) -> None:
+    """Keep leases alive while their work goes on; one that was lost meanwhile stays lost."""
+    for lease in leases:
+        connection.execute(
+            update(table).where(table.c.id == lease.id, table.c.fence == lease.fence).values(lease_until=until)
+        )
+
+
+def give_back(
+    connection: Connection,
+    table: Table,
+    lease: Lease,
+    *,
+    values: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """End a lease without an event, e.g. because the work must wait; a lost lease is left alone."""
+    connection.execute(
+        update(table)
+        .where(table.c.id == lease.id, table.c.fence == lease.fence)
+        .values(lease_owner=None, lease_until=None, **values)
+    )
+
+
+def drop_leases(connection: Connection) -> None:
+    """Free everything: for the start of a gateway that has the ledger to itself."""
+    for name in _MACHINES:
+        table = tables.metadata.tables[name]
+        connection.execute(
+            update(table).where(table.c.lease_until.is_not(None)).values(lease_owner=None, lease_until=None)
+        )

@@ -1,0 +1,1 @@
+"""What Hilum says of itself while it runs."""

@@ -1,0 +1,143 @@
+"""Looks into a job's ``output/`` folder, where anything may lie, and reads what can be sent."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hilum.ledger.dispatch import NewResult, NotSent
+from hilum.results import policy
+from hilum.store.part10 import NotDicom, read_meta
+from hilum.store.scan import Unreadable, scan_file_head
+
+#: A preamble, a prefix and a group 0002 of any sane size.
+_HEAD_BYTES: Final = 65536
+_KINDS: Final = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class OutputChangedError(Exception):
+    """A file changed while it was read: look again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What was found below ``output/``, by path."""
+
+    results: tuple[NewResult, ...]
+    not_sent: tuple[NotSent, ...]
+
+
+def snapshot(output: Path) -> policy.Snapshot:
+    """Names, sizes and times of everything below; empty if the folder is not there."""
+    return {path: (found.st_size, found.st_mtime_ns) for path, found, _ in _walk(output)}
+
+
+def read(output: Path, *, max_bytes: int) -> Contents:
+    """Read every file below ``output/`` as a result, or say why it is none. Never follows links, never blocks.
+
+    Raises:
+        OutputChangedError: Somebody still writes.
+        OSError: The file system fails.
+    """
+    results: list[NewResult] = []
+    not_sent: list[NotSent] = []
+    for path, found, folder in _walk(output):
+        if path in policy.OURS:
+            continue
+        verdict = _examine(path, found, folder, max_bytes)
+        if isinstance(verdict, NewResult):
+            results.append(verdict)
+        else:
+            not_sent.append(NotSent(path=_printable(path), why=verdict))
+    return Contents(results=tuple(results), not_sent=tuple(not_sent))
+
+
+def _walk(output: Path) -> Iterator[tuple[str, os.stat_result, int]]:
+    """Path below ``output``, status, and an open descriptor of its folder; folders themselves are not listed."""
+    try:
+        for root, folders, files, descriptor in os.fwalk(output, follow_symlinks=False):
+            folders.sort()
+            links = [name for name in folders if _is_link(name, descriptor)]
+            for name in sorted([*files, *links]):
+                try:
+                    found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # removed meanwhile: the next look tells
+                yield os.path.relpath(os.path.join(root, name), output), found, descriptor  # noqa: PTH118
+    except FileNotFoundError:
+        return
+
+
+def _is_link(name: str, descriptor: int) -> bool:
+    return stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode)
+
+
+def _examine(path: str, found: os.stat_result, folder: int, max_bytes: int) -> NewResult | str:
+    for is_kind, kind in _KINDS:
+        if is_kind(found.st_mode):
+            return f"it is {kind}, not a regular file"
+    if _printable(path) != path:
+        return "its name is not UTF-8 text without control characters"
+    if found.st_size == 0:
+        return "it is empty"
+    if found.st_size > max_bytes:
+        return f"it has {found.st_size} bytes, more than dicom.scp.limits.object-gb allows ({max_bytes})"
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(os.path.basename(path), flags, dir_fd=folder)  # noqa: PTH119
+    except PermissionError:
+        return "it cannot be read: permission denied"
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OutputChangedError(path)
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content, memoryview(content) as data:
+            verdict = _read(path, data)
+        if isinstance(verdict, str):
+            return verdict
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        after = os.fstat(descriptor)
+        if (after.st_size, after.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
+            raise OutputChangedError(path)
+    sop_class, sop_instance, transfer_syntax, study, offset = verdict
+    return NewResult(
+        path=path,
+        sop_class=sop_class,
+        sop_instance=sop_instance,
+        transfer_syntax=transfer_syntax,
+        study=study,
+        offset=offset,
+        size=found.st_size,
+        sha256=digest,
+    )
+
+
+def _read(path: str, data: memoryview) -> tuple[str, str, str, str, int] | str:
+    meta = read_meta(bytes(data[:_HEAD_BYTES]))
+    if isinstance(meta, NotDicom):
+        hint = "" if path.lower().endswith(".dcm") else " (only DICOM files are sent)"
+        return f"it is not DICOM: {meta.why}{hint}"
+    header = scan_file_head(data[meta.data_set_offset :], meta.transfer_syntax)
+    if isinstance(header, Unreadable):
+        return f"its data set cannot be read: {header.why}"
+    # What the data set says counts: group 0002 is only a label, and C-STORE sends the data set.
+    refused = policy.refuse_uids(header.sop_class, header.sop_instance)
+    if refused is not None:
+        return refused
+    return header.sop_class, header.sop_instance, meta.transfer_syntax, header.study, meta.data_set_offset
+
+
+def _printable(path: str) -> str:
+    text = path.encode("utf-8", "backslashreplace").decode()
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

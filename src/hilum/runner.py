@@ -1,0 +1,206 @@
+"""The one loop of steps 4-8: wake, claim, act, record, stop.
+
+A step claims rows in a short transaction, acts on the world with none open, and records what came of it in another.
+The loop knows nothing of what a step does; it owns waking, how many works go on at once, keeping leases alive, and stopping.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Generic, Protocol, TypeVar
+
+import structlog
+
+from hilum.clock import Clock
+from hilum.errors import HilumError, TemporaryError
+
+#: How long a claim holds without being renewed; the longest that work of a dead gateway waits for another one.
+LEASE: Final = timedelta(seconds=60)
+#: How long a step sleeps at most: a wake-up that was lost, or a row that another process wrote, is seen this late.
+POLL: Final = timedelta(seconds=1)
+
+Work = TypeVar("Work")
+Outcome = TypeVar("Outcome")
+
+_log = structlog.get_logger(__name__)
+
+
+class Step(Protocol[Work, Outcome]):
+    """One step of the flow."""
+
+    @property
+    def name(self) -> str:
+        """For the log and the names of threads."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many works may go on at once."""
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Work]:
+        """Lease what is due; a short transaction."""
+
+    def act(self, work: Work) -> Outcome:
+        """Touch the world; no transaction is open. May run twice for one work, so it must be idempotent."""
+
+    def record(self, work: Work, outcome: Outcome, now: datetime) -> None:
+        """Write down what came of it and end the lease; a short transaction."""
+
+    def failed(self, work: Work, error: Exception, now: datetime) -> None:
+        """Act or record raised: end the lease so that the work is tried again later, or park it."""
+
+    def renew(self, works: Sequence[Work], until: datetime) -> None:
+        """Keep the leases of works that are still going on."""
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """When something is due that is not due yet; ``None`` if nothing is known of."""
+
+
+class Wake:
+    """Tells sleeping steps that the ledger changed; a wake-up that nobody waits for is kept until somebody does."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._generation = 0
+
+    def notify(self) -> None:
+        """Wake everybody."""
+        with self._changed:
+            self._generation += 1
+            self._changed.notify_all()
+
+    @property
+    def generation(self) -> int:
+        """Rises with each ``notify``: read it before looking for work, hand it to ``wait`` after finding none."""
+        return self._generation
+
+    def wait(self, seen: int, timeout: float) -> None:
+        """Sleep until ``notify`` was called after ``seen``, or for ``timeout`` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._generation != seen, timeout)
+
+
+@dataclass(slots=True)
+class Runner(Generic[Work, Outcome]):
+    """Runs one step until it is stopped; see ``start`` and ``stop``."""
+
+    step: Step[Work, Outcome]
+    clock: Clock
+    wake: Wake
+    poll: timedelta = POLL
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _going: dict[Future[None], Work] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _pool: ThreadPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._pool = ThreadPoolExecutor(self.step.concurrency, thread_name_prefix=self.step.name)
+        for body in (self._loop, self._keep_leases):
+            thread = threading.Thread(target=body, name=f"{self.step.name}-{body.__name__.strip('_')}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Claim nothing more and wait until what goes on is recorded."""
+        self._stopping.set()
+        self.wake.notify()
+        for thread in self._threads:
+            thread.join()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            seen = self.wake.generation
+            with self._lock:
+                free = self.step.concurrency - len(self._going)
+            claimed = self._claim(free) if free > 0 else 0
+            if not claimed and not self._stopping.is_set():
+                self.wake.wait(seen, self._until_next())
+
+    def _claim(self, limit: int) -> int:
+        now = self.clock()
+        try:
+            works = self.step.claim(now, now + LEASE, limit)
+        except TemporaryError as error:
+            _log.warning("step.claim_failed", step=self.step.name, error=str(error))
+            return 0
+        except Exception:  # noqa: BLE001  see below
+            # A bug in one step must not end its thread and so, in silence, its work for good.
+            _log.exception("step.claim_failed", step=self.step.name)
+            return 0
+        assert self._pool is not None
+        for work in works:
+            with self._lock:
+                future = self._pool.submit(self._work, work)
+                self._going[future] = work
+            future.add_done_callback(self._done)
+        return len(works)
+
+    def _until_next(self) -> float:
+        now = self.clock()
+        try:
+            due = self.step.next_due(now)
+        except TemporaryError:
+            due = None
+        limit = self.poll.total_seconds()
+        return limit if due is None else min(limit, max(0.001, (due - now).total_seconds()))
+
+    def _work(self, work: Work) -> None:
+        try:
+            outcome = self.step.act(work)
+            self.step.record(work, outcome, self.clock())
+        except Exception as error:  # noqa: BLE001  every step decides in failed() what an error means for its rows
+            self._failed(work, error)
+
+    def _failed(self, work: Work, error: Exception) -> None:
+        # Whatever it was, the row must not stay leased by a work that is over; expected errors need no traceback.
+        if isinstance(error, HilumError):
+            _log.warning("step.failed", step=self.step.name, error=str(error))
+        else:
+            _log.error("step.failed", step=self.step.name, exc_info=error)
+        try:
+            self.step.failed(work, error, self.clock())
+        except TemporaryError as second:
+            _log.warning("step.lease_left", step=self.step.name, error=str(second))  # it ends by itself
+        except Exception:  # noqa: BLE001  the lease ends by itself, the thread must not
+            _log.exception("step.lease_left", step=self.step.name)
+
+    def _done(self, future: Future[None]) -> None:
+        with self._lock:
+            self._going.pop(future, None)
+        self.wake.notify()
+
+    def _keep_leases(self) -> None:
+        while not self._stopping.wait(LEASE.total_seconds() / 3):
+            with self._lock:
+                works = list(self._going.values())
+            if works:
+                try:
+                    self.step.renew(works, self.clock() + LEASE)
+                except TemporaryError as error:
+                    _log.warning("step.renew_failed", step=self.step.name, error=str(error))
+
+
+class Running(Protocol):
+    """What the composition root starts and stops."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def stop(self) -> None:
+        """End; returns when nothing goes on any more."""
+
+
+def stop_all(parts: Sequence[Running]) -> None:
+    """Stop all of them at the same time: each waits for its own work, none for another's."""
+    threads = [threading.Thread(target=part.stop) for part in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

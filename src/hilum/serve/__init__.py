@@ -1,0 +1,7 @@
+"""The composition root: the only place that knows every step. ``run`` is ``hilum serve``."""
+
+from __future__ import annotations
+
+from hilum.serve.gateway import Gateway, run
+
+__all__ = ["Gateway", "run"]

@@ -1,0 +1,203 @@
+"""From what ``app.yaml`` says to what each step wants to know. Everything here is made anew at each reload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Self, assert_never
+
+from hilum import config
+from hilum.association.admission import AdmissionRules, Source
+from hilum.association.peer import Peer
+from hilum.association.settings import AcceptorSettings, RequestorTimeouts
+from hilum.deliver.policy import RetryRule
+from hilum.deliver.worker import DeliverySettings
+from hilum.engine.folder import FolderEngine
+from hilum.engine.port import Engine
+from hilum.engine.process import ProcessEngine
+from hilum.engine.worker import EngineSettings
+from hilum.group.policy import key_of
+from hilum.job import processors
+from hilum.job.adoption import AdoptionSettings
+from hilum.job.worker import PlanSettings
+from hilum.ledger.grouping import Grouping
+from hilum.results.worker import ResultSettings
+from hilum.store.receive import StoreRule, StoreSettings
+from hilum.store.spool import Durability
+from hilum.wire import NegotiationPolicy
+
+#: How often a process is looked at: its end should start the delivery at once, and looking is cheap.
+_PROCESS_WATCH = timedelta(milliseconds=50)
+_GB = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """One configuration, in the words of the steps; replaced as a whole by a reload.
+
+    Raises:
+        PermanentError: A processor cannot be loaded.
+    """
+
+    settings: config.Settings
+    acceptor: AcceptorSettings
+    store: StoreSettings
+    plan: PlanSettings
+    adoption: AdoptionSettings
+    engine: EngineSettings
+    results: ResultSettings
+    delivery: DeliverySettings
+    keep_delivered: timedelta
+
+    @classmethod
+    def of(cls, settings: config.Settings) -> Self:
+        """Translate."""
+        retention = settings.storage.retention_days
+        return cls(
+            settings=settings,
+            acceptor=_acceptor(settings.dicom.scp),
+            store=_store(settings),
+            plan=_plan(settings),
+            adoption=AdoptionSettings(
+                roots=(settings.storage.payloads, settings.storage.output),
+                workflows=settings.workflows,
+                every=timedelta(seconds=settings.storage.scan_seconds),
+            ),
+            engine=_engine(settings),
+            results=ResultSettings(
+                settle={
+                    name: timedelta()
+                    if isinstance(engine, config.ProcessEngine)
+                    else timedelta(seconds=settings.storage.scan_seconds)
+                    for name, engine in settings.engines.items()
+                },
+                max_bytes=int(settings.dicom.scp.limits.object_gb * _GB),
+            ),
+            delivery=_delivery(settings.dicom.scu),
+            keep_delivered=timedelta(days=retention.delivered),
+        )
+
+
+def _acceptor(scp: config.Scp) -> AcceptorSettings:
+    return AcceptorSettings(
+        rules=AdmissionRules(
+            called=frozenset(ae.title for ae in scp.ae_titles),
+            sources=tuple(Source.parse(source.host_ip, source.ae_title) for source in scp.sources),
+            reject_unknown_sources=scp.reject_unknown_sources,
+            max_associations=scp.max_associations,
+        ),
+        negotiation=_negotiation(scp),
+        max_pdu_length=scp.max_pdu_length,
+        artim=timedelta(seconds=scp.timeouts.artim),
+        pdu=timedelta(seconds=scp.timeouts.pdu),
+        idle=timedelta(seconds=scp.timeouts.idle),
+        pre_association=scp.limits.pre_association,
+        pre_association_per_host=scp.limits.pre_association_per_host,
+        object_bytes=int(scp.limits.object_gb * _GB),
+    )
+
+
+def _negotiation(scp: config.Scp) -> NegotiationPolicy:
+    if scp.verification.transfer_syntaxes:
+        return NegotiationPolicy(
+            verification=scp.verification.enabled,
+            verification_transfer_syntaxes=tuple(scp.verification.transfer_syntaxes),
+        )
+    return NegotiationPolicy(verification=scp.verification.enabled)
+
+
+def grouping_of(ae: config.AE) -> Grouping:
+    """How one AE groups."""
+    return Grouping(
+        key_of=partial(key_of, kind=ae.timeout_group, windowed=ae.timeout > 0),
+        window=timedelta(seconds=ae.timeout),
+        overwrite=ae.overwrite_same_instance,
+    )
+
+
+def _store(settings: config.Settings) -> StoreSettings:
+    scp = settings.dicom.scp
+    rules: Mapping[str, StoreRule] = {
+        ae.title: StoreRule(
+            grouping=grouping_of(ae),
+            ignored=ae.ignored_sop_classes,
+            accept_broken=ae.aborted_associations is config.AbortedAssociations.ACCEPT,
+        )
+        for ae in scp.ae_titles
+    }
+    # An AE title can leave the configuration while its associations are held: they are grouped in the simplest way.
+    gone = StoreRule(grouping=grouping_of(config.AE()), ignored=frozenset(), accept_broken=False)
+    return StoreSettings(
+        spool=settings.storage.temporary,
+        rules=lambda called: rules.get(called, gone),
+        durability=Durability(scp.durability),
+        aborted_retention=timedelta(seconds=scp.aborted_retention),
+    )
+
+
+def _plan(settings: config.Settings) -> PlanSettings:
+    return PlanSettings(
+        processors={
+            ae.title: tuple(processors.load(name) for name in ae.processors) for ae in settings.dicom.scp.ae_titles
+        },
+        workflows=settings.workflows,
+        tries={
+            name: engine.attempts
+            for name, engine in settings.engines.items()
+            if isinstance(engine, config.ProcessEngine)
+        },
+        spool=settings.storage.temporary,
+        payloads=settings.storage.payloads,
+        keep=timedelta(days=settings.storage.retention_days.failed),
+    )
+
+
+def engine_of(name: str, engine: config.Engine) -> Engine:
+    """The engine that an entry of ``engines`` describes."""
+    match engine:
+        case config.FolderEngine():
+            return FolderEngine()
+        case config.ProcessEngine():
+            return ProcessEngine(
+                name=name,
+                command=engine.command,
+                timeout=timedelta(seconds=engine.timeout),
+                grace=timedelta(seconds=engine.grace),
+                environment=engine.environment,
+            )
+        case never:
+            assert_never(never)
+
+
+def _engine(settings: config.Settings) -> EngineSettings:
+    processes = {name: one for name, one in settings.engines.items() if isinstance(one, config.ProcessEngine)}
+    return EngineSettings(
+        engines={name: engine_of(name, engine) for name, engine in settings.engines.items()},
+        max_jobs={name: engine.max_jobs for name, engine in processes.items()},
+        watch_every={
+            name: _PROCESS_WATCH if name in processes else timedelta(seconds=settings.storage.scan_seconds)
+            for name in settings.engines
+        },
+        keep_failed=timedelta(days=settings.storage.retention_days.failed),
+    )
+
+
+def _delivery(scu: config.Scu) -> DeliverySettings:
+    return DeliverySettings(
+        calling=scu.ae_title,
+        destinations={one.name: Peer(host=one.host_ip, port=one.port, called=one.ae_title) for one in scu.destinations},
+        max_associations=scu.max_associations,
+        retry=RetryRule(
+            waits=tuple(timedelta(seconds=wait) for wait in scu.retry.waits),
+            give_up_after=timedelta(seconds=scu.retry.give_up_after),
+        ),
+        timeouts=RequestorTimeouts(),
+    )
+
+
+def folders(settings: config.Settings) -> tuple[Path, ...]:
+    """The folders that a gateway makes if they are not there."""
+    return settings.storage.temporary, settings.storage.payloads, settings.storage.output

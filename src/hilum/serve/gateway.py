@@ -1,0 +1,260 @@
+"""A whole gateway in one process: what starts, in which order, and how it stops."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from hilum import config
+from hilum.association.server import Server
+from hilum.clock import Clock, utc_now
+from hilum.deliver.receipt import ReceiptStep
+from hilum.deliver.worker import SendStep
+from hilum.engine.worker import SubmitStep, WatchStep
+from hilum.errors import ConfigError, PermanentError, TemporaryError
+from hilum.group.worker import CloseStep
+from hilum.job.adoption import AdoptStep
+from hilum.job.retention import RetentionStep
+from hilum.job.worker import PlanStep
+from hilum.ledger.database import Database
+from hilum.ledger.transition import drop_leases, note
+from hilum.results.worker import CollectStep
+from hilum.runner import Runner, Step, Wake, stop_all
+from hilum.serve.assembly import Assembly, folders
+from hilum.serve.reload import Watch
+from hilum.store.chronicle import Chronicle
+from hilum.store.disk import Watermark
+from hilum.store.receive import SpoolReceiver
+from hilum.store.recovery import Recovery
+from hilum.store.worker import HeldStep, SweepStep
+
+_log = structlog.get_logger(__name__)
+
+#: How long open associations may go on after the gateway was asked to stop.
+DRAIN: Final = timedelta(seconds=10)
+
+
+class Gateway:
+    """Receives, groups, runs and delivers until it is stopped.
+
+    Args:
+        path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
+        clock: Replaced by tests that move time.
+    """
+
+    def __init__(self, settings: config.Settings, path: Path | None = None, *, clock: Clock = utc_now) -> None:
+        self._path = path
+        self._clock = clock
+        self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._assembly = Assembly.of(settings)
+        self._database = Database(settings.ledger.url)
+        self._wake = Wake()
+        self._exit = ExitStack()
+        self._runners: list[Runner[Any, Any]] = []
+        self._server: Server | None = None
+
+    def start(self) -> int:
+        """Recover, start every step, and listen last: whoever is accepted finds everything working.
+
+        Returns:
+            The port that is listened on.
+
+        Raises:
+            PermanentError, TemporaryError: It cannot run here; nothing is left running.
+        """
+        try:
+            return self._start()
+        except BaseException:
+            self.stop(timedelta())
+            raise
+
+    def _start(self) -> int:
+        settings = self._assembly.settings
+        for folder in folders(settings):
+            _make(folder)
+        self._exit.callback(self._database.close)
+        self._exit.enter_context(self._database.exclusively())
+        self._database.migrate()
+        with self._database.write() as connection:
+            drop_leases(connection)
+            note(connection, "gateway", self._owner, "started", now=self._clock())
+        recovered = Recovery(
+            database=self._database, owner=self._owner, clock=self._clock, settings=self._assembly.store
+        ).run()
+        for step in self._steps():
+            runner = Runner(step, self._clock, self._wake)
+            runner.start()
+            self._runners.append(runner)
+        if self._path is not None:
+            watch = Watch(self._path, self.reload)
+            watch.start()
+            self._exit.callback(watch.stop)
+        port = self._listen(settings)
+        _log.info(
+            "gateway.started",
+            host=settings.dicom.scp.host,
+            port=port,
+            ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
+            ledger=settings.ledger.url,
+            recovered=recovered,
+        )
+        return port
+
+    def _listen(self, settings: config.Settings) -> int:
+        storage = settings.storage
+        receiver = SpoolReceiver(
+            database=self._database,
+            owner=self._owner,
+            clock=self._clock,
+            watermark=Watermark(
+                (storage.temporary, storage.payloads),
+                percent=storage.watermark_percent,
+                reserve_bytes=int(storage.reserve_gb * 1_000_000_000),
+            ),
+            settings=lambda: self._assembly.store,
+            released=self._wake.notify,
+        )
+        self._server = Server(
+            settings.dicom.scp.host,
+            settings.dicom.scp.port,
+            settings=lambda: self._assembly.acceptor,
+            receiver=receiver,
+            observer=Chronicle(database=self._database, clock=self._clock),
+            clock=self._clock,
+        )
+        return self._server.start()
+
+    def _steps(self) -> Sequence[Step[Any, Any]]:
+        database, owner = self._database, self._owner
+        return (
+            HeldStep(
+                database=database,
+                owner=owner,
+                spool=lambda: self._assembly.store.spool,
+                grouping=lambda called: self._assembly.store.rules(called).grouping,
+            ),
+            CloseStep(database=database),
+            PlanStep(database=database, owner=owner, settings=lambda: self._assembly.plan),
+            AdoptStep(database=database, settings=lambda: self._assembly.adoption),
+            SubmitStep(database=database, owner=owner, settings=lambda: self._assembly.engine),
+            WatchStep(database=database, owner=owner, settings=lambda: self._assembly.engine),
+            CollectStep(database=database, owner=owner, settings=lambda: self._assembly.results),
+            SendStep(database=database, owner=owner, clock=self._clock, settings=lambda: self._assembly.delivery),
+            ReceiptStep(database=database, owner=owner, keep=lambda: self._assembly.keep_delivered),
+            SweepStep(database=database, spool=lambda: self._assembly.store.spool),
+            RetentionStep(database=database, owner=owner, roots=lambda: self._assembly.adoption.roots),
+        )
+
+    def reload(self) -> bool:
+        """Read the configuration file again; running associations and jobs go on as they began.
+
+        Returns:
+            Whether it is in force now; if not, the log and the history say why, and nothing has changed.
+        """
+        assert self._path is not None
+        old = self._assembly.settings
+        try:
+            new = config.load(self._path)
+            waits = config.needs_restart(old, new)
+            assembly = Assembly.of(keep_fixed(old, new) if waits else new)
+        except (ConfigError, PermanentError) as error:
+            _log.error("config.refused", problems=str(error).splitlines())
+            self._note_config("refused", str(error), "mend the file; until then the last good one is in force")
+            return False
+        changed = config.diff(old, new)
+        self._assembly = assembly
+        self._wake.notify()
+        if changed:
+            _log.info("config.reloaded", changed=changed, waits_for_restart=waits)
+            remedy = f"restart for: {', '.join(waits)}" if waits else ""
+            self._note_config("reloaded", ", ".join(changed), remedy)
+        return True
+
+    def _note_config(self, event: str, why: str, remedy: str) -> None:
+        try:
+            with self._database.note() as connection:
+                note(connection, "config", str(self._path), event, now=self._clock(), why=why, remedy=remedy)
+        except TemporaryError as error:
+            _log.error("history.not_written", subject=str(self._path), error=str(error))
+
+    def stop(self, drain: timedelta = DRAIN) -> None:
+        """Take nothing new, let what goes on come to a recorded end, close the ledger. Jobs run on by themselves."""
+        if self._server is not None:
+            self._server.stop(drain)
+        stop_all(self._runners)
+        self._exit.close()
+        _log.info("gateway.stopped")
+
+
+def keep_fixed(old: config.Settings, new: config.Settings) -> config.Settings:
+    """The new configuration with those values of the old one that only a restart can change."""
+    scp = new.dicom.scp.model_copy(update={"host": old.dicom.scp.host, "port": old.dicom.scp.port})
+    folders = {name: getattr(old.storage, name) for name in ("temporary", "payloads", "output")}
+    return new.model_copy(
+        update={
+            "dicom": new.dicom.model_copy(update={"scp": scp}),
+            "storage": new.storage.model_copy(update=folders),
+            "ledger": old.ledger,
+            "web": old.web,
+        }
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PermanentError(
+            f"the folder {folder} cannot be made: {error.strerror}; give the gateway's user the right to, "
+            "or set another one under storage"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermanentError(f"the folder {folder} cannot be written by this user; change its owner or its mode")
+
+
+def run(path: Path) -> int:
+    """Run a gateway until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Returns:
+        The exit status: 0 after an orderly stop.
+
+    Raises:
+        HilumError: It cannot start; the message says why and what to do.
+    """
+    settings = config.load(path)
+    for warning in config.warnings(settings):
+        _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
+    gateway = Gateway(settings, path)
+    stop = threading.Event()
+    reload = threading.Event()
+    wake = threading.Semaphore(0)
+
+    def on(event: threading.Event) -> Callable[[int, object], None]:
+        def handler(_signal: int, _frame: object) -> None:
+            event.set()
+            wake.release()
+
+        return handler
+
+    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
+        signal.signal(number, on(event))
+    gateway.start()
+    try:
+        while not stop.is_set():
+            wake.acquire()
+            if reload.is_set():
+                reload.clear()
+                gateway.reload()
+    finally:
+        gateway.stop()
+    return 0

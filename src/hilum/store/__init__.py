@@ -1,0 +1,1 @@
+"""Step 3: an instance becomes a file in the spool, and rows at release."""

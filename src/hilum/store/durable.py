@@ -1,0 +1,43 @@
+"""Files that are on disk when the call returns, and whole or absent for whoever looks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file and put its content on disk; its name is not, until ``sync_folder``.
+
+    Raises:
+        OSError: As the system says; what is left of the file is the caller's to remove.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a power cut, finds the old one or the new one and nothing between.
+
+    Raises:
+        OSError: It could not be written; the old one is as it was.
+    """
+    building = path.with_name(f".{path.name}.part")
+    write_file(building, text)
+    building.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Put a folder's entries on disk: without this a power cut can take back a rename.
+
+    Raises:
+        OSError: As the system says.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

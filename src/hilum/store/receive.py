@@ -1,0 +1,262 @@
+"""Step 3: takes the instances of one association into the spool, and into the ledger when it is released."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from hilum.association.sink import Ending
+from hilum.clock import Clock
+from hilum.errors import TemporaryError
+from hilum.ledger import reception
+from hilum.ledger.database import Database
+from hilum.ledger.grouping import Grouping
+from hilum.ledger.reception import Received, Tally
+from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
+from hilum.store import policy
+from hilum.store.disk import Watermark
+from hilum.store.part10 import file_meta
+from hilum.store.scan import HeadScanner, Unreadable
+from hilum.store.spool import AssociationFolder, Durability, InstanceFile
+from hilum.wire import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_log = structlog.get_logger(__name__)
+
+#: Below ``storage.temporary``: associations that ended without a release.
+HELD = "held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreRule:
+    """How one AE stores.
+
+    Attributes:
+        ignored: SOP class UIDs that are answered with success and dropped.
+        accept_broken: Take an association that ended without a release as if it had been released.
+    """
+
+    grouping: Grouping
+    ignored: Collection[str]
+    accept_broken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """What the present configuration says about storing.
+
+    Attributes:
+        spool: ``storage.temporary``.
+        rules: By called AE title.
+        aborted_retention: How long associations that ended without a release are held.
+    """
+
+    spool: Path
+    rules: Callable[[str], StoreRule]
+    durability: Durability
+    aborted_retention: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolReceiver:
+    """Makes a sink for each association; see ``hilum.association.sink.Receiver``.
+
+    Attributes:
+        released: Called after an association's instances are in the ledger: wakes the steps that follow.
+    """
+
+    database: Database
+    owner: str
+    clock: Clock
+    watermark: Watermark
+    settings: Callable[[], StoreSettings]
+    released: Callable[[], None]
+
+    def congested(self) -> str | None:
+        """Why there is no room, or ``None``."""
+        return self.watermark.full()
+
+    def open(self, association: AssociationInfo) -> SpoolSink:
+        """Nothing is written until the first instance comes."""
+        return SpoolSink(self, association)
+
+
+class SpoolSink:
+    """What one association stores; see ``hilum.association.sink.AssociationSink``.
+
+    The configuration is read once, at the association's beginning: a reload does not change what it was promised.
+    """
+
+    def __init__(self, receiver: SpoolReceiver, association: AssociationInfo) -> None:
+        self.info = association
+        self._receiver = receiver
+        self._settings = receiver.settings()
+        self.rule = self._settings.rules(association.called)
+        self._folder: AssociationFolder | None = None
+        self._received: list[Received] = []
+        self._contributed: set[GroupKey] = set()
+        self._ignored: Counter[str] = Counter()
+        self._refused = 0
+
+    def begin(self, request: StoreRequest) -> SpoolWriter | Answer:
+        """Start an instance, or answer it at once."""
+        decided = policy.before(request, full=self._receiver.watermark.full(), ignored=self.rule.ignored)
+        if decided is policy.SUCCESS:
+            self._ignored[request.sop_class] += 1
+        if decided is not None:
+            self._refused += not decided.accepted
+            return decided
+        meta = file_meta(
+            sop_class=request.sop_class,
+            sop_instance=request.sop_instance,
+            transfer_syntax=request.transfer_syntax,
+            calling=self.info.calling,
+            called=self.info.called,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+        )
+        try:
+            file = self._open_folder().new_instance(meta)
+        except TemporaryError as error:
+            return self._refuse(policy.out_of_resources("the instance could not be written to disk"), str(error))
+        return SpoolWriter(self, request, file)
+
+    def _open_folder(self) -> AssociationFolder:
+        if self._folder is None:
+            folder = AssociationFolder(self._settings.spool, self.info, self._settings.durability)
+            with self._receiver.database.note() as connection:
+                reception.opened(connection, self.info, owner=self._receiver.owner, folder=self.info.id)
+            self._folder = folder
+        return self._folder
+
+    def _refuse(self, answer: Answer, why: str) -> Answer:
+        self._refused += 1
+        _log.warning("instance.not_stored", association=self.info.id, status=f"{answer.status:04X}H", why=why)
+        return answer
+
+    def keep(self, request: StoreRequest, file: InstanceFile, scanned: Header | Unreadable) -> Answer:
+        """Judge a data set that has come to its end, and make it durable if it is taken."""
+        refused = policy.unreadable(scanned.why) if isinstance(scanned, Unreadable) else policy.after(request, scanned)
+        if refused is not None or isinstance(scanned, Unreadable):
+            file.discard()
+            assert refused is not None
+            return self._refuse(refused, refused.comment)
+        try:
+            file.commit()
+            now = self._receiver.clock()
+            key = self.rule.grouping.key_of(scanned, self.info.id)
+            if self.rule.grouping.window and key not in self._contributed:
+                with self._receiver.database.note() as connection:
+                    reception.contribute(connection, self.info.id, self.info.called, key, now)
+                self._contributed.add(key)
+        except TemporaryError as error:
+            file.discard()
+            return self._refuse(policy.out_of_resources("the instance could not be written to disk"), str(error))
+        self._received.append(
+            Received(
+                number=file.number,
+                header=scanned,
+                sop_class=request.sop_class,
+                sop_instance=request.sop_instance,
+                transfer_syntax=request.transfer_syntax,
+                size=file.size,
+                received_at=now,
+                key=key,
+            )
+        )
+        return policy.SUCCESS
+
+    def release(self) -> None:
+        """Record everything in the ledger; on return it is on disk."""
+        if self._folder is None:
+            self._note_ignored()
+            return
+        self._folder.sync()
+        self._record_release()
+
+    def _record_release(self) -> None:
+        if self._received:
+            with self._receiver.database.write() as connection:
+                grouping = self.rule.grouping
+                now = self._receiver.clock()
+                reception.released(connection, self.info, self._received, grouping, self._tally(), now=now)
+            self._receiver.released()
+        else:
+            self._forget()
+
+    def broken(self, how: Ending, why: str) -> None:
+        """Hold what was stored aside, or take it, as configured; what cannot be recorded is found at the next start."""
+        try:
+            if self._folder is None:
+                self._note_ignored()
+            elif not self._received:
+                self._forget()
+            elif self.rule.accept_broken and how is not Ending.FAILED:
+                self._folder.sync()
+                self._record_release()
+            else:
+                self._hold(how, why)
+        except TemporaryError as error:
+            _log.error("association.not_recorded", association=self.info.id, error=str(error))
+
+    def _hold(self, how: Ending, why: str) -> None:
+        assert self._folder is not None
+        reason = f"{how}: {why}" if why else str(how)
+        self._folder.sync()
+        folder = self._folder.move_to(self._settings.spool / HELD)
+        now = self._receiver.clock()
+        with self._receiver.database.write() as connection:
+            reception.broken(
+                connection,
+                self.info,
+                self._received,
+                self._tally(),
+                why=reason,
+                folder=str(folder.relative_to(self._settings.spool)),
+                remove_at=now + self._settings.aborted_retention,
+                now=now,
+            )
+        self._receiver.released()
+
+    def _forget(self) -> None:
+        """Of an association that stored nothing, nothing stays but history."""
+        assert self._folder is not None
+        with self._receiver.database.note() as connection:
+            reception.empty(connection, self.info, self._tally(), now=self._receiver.clock())
+        self._folder.remove()
+
+    def _note_ignored(self) -> None:
+        if self._ignored:
+            with self._receiver.database.note() as connection:
+                reception.note_ignored(connection, self.info, self._tally(), now=self._receiver.clock())
+
+    def _tally(self) -> Tally:
+        return Tally(ignored=dict(self._ignored), refused=self._refused)
+
+
+class SpoolWriter:
+    """One instance on its way into the spool; see ``hilum.association.sink.InstanceWriter``."""
+
+    def __init__(self, sink: SpoolSink, request: StoreRequest, file: InstanceFile) -> None:
+        self._sink = sink
+        self._request = request
+        self._file = file
+        self._scanner = HeadScanner(request.transfer_syntax)
+
+    def write(self, fragments: Sequence[memoryview]) -> None:
+        """To the file, past the scanner."""
+        for fragment in fragments:
+            self._scanner.feed(fragment)
+        self._file.write(fragments)
+
+    def finish(self) -> Answer:
+        """Success once it is as durable as configured."""
+        return self._sink.keep(self._request, self._file, self._scanner.finish())
+
+    def discard(self) -> None:
+        """Leave no trace."""
+        self._file.discard()

@@ -1,0 +1,150 @@
+"""What a start does about associations that were open when the gateway ended: it holds them, as if they had been lost.
+
+Until its release an association is known by its spool folder alone; the ledger's note that it was open may have been
+taken back by a power cut. So the folders lead here, and the ledger follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from hilum import states
+from hilum.association.sink import Ending
+from hilum.clock import Clock
+from hilum.ledger import reception
+from hilum.ledger.database import Database
+from hilum.ledger.reception import Received, Tally
+from hilum.ledger.transition import note
+from hilum.model import AssociationInfo, Header, Uid
+from hilum.store import spool
+from hilum.store.receive import HELD, StoreRule, StoreSettings
+from hilum.store.scan import Unreadable
+
+_log = structlog.get_logger(__name__)
+
+#: Below ``storage.temporary``: files that were damaged on disk, with the reason beside them.
+QUARANTINE = "quarantine"
+_WHY = "the gateway ended while the association was open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """Runs once, before any association is accepted. Idempotent: a crash in the middle is recovered by the next run."""
+
+    database: Database
+    owner: str
+    clock: Clock
+    settings: StoreSettings
+
+    def run(self) -> int:
+        """Hold (or accept, as configured) every association whose end is not recorded; how many there were."""
+        root = self.settings.spool
+        recovered = 0
+        for parent in (root, root / HELD):
+            for leftover in spool.leftovers(parent):
+                recovered += self._settle(leftover)
+        with self.database.read() as connection:
+            gone = reception.orphans(connection)
+        for row in gone:
+            self._lost(reception.info_of(row))
+        return recovered
+
+    def _settle(self, leftover: spool.Leftover) -> bool:
+        name = leftover.folder.name
+        with self.database.read() as connection:
+            row = reception.known(connection, name)
+        if row is not None and row.state != states.Association.OPEN:
+            for part in leftover.unfinished:
+                part.unlink(missing_ok=True)
+            if row.state == states.Association.REMOVED or not row.spooled:
+                spool.remove_folder(self.settings.spool, str(leftover.folder.relative_to(self.settings.spool)))
+            return False
+        info = leftover.info or (reception.info_of(row) if row is not None else None)
+        if info is None:
+            _log.error("spool.unknown_folder", folder=str(leftover.folder), remedy="look at it and remove it by hand")
+            return False
+        self._recover(info, leftover, is_known=row is not None)
+        return True
+
+    def _recover(self, info: AssociationInfo, leftover: spool.Leftover, *, is_known: bool) -> None:
+        now = self.clock()
+        rule = self.settings.rules(info.called)
+        for part in leftover.unfinished:  # never answered with success
+            part.unlink(missing_ok=True)
+        received = [one for path in leftover.complete if (one := self._read(info, path, rule)) is not None]
+        nothing = Tally(ignored={}, refused=0)
+        folder = leftover.folder
+        if received and not rule.accept_broken:
+            folder = spool.move_folder(folder, self.settings.spool / HELD)
+        with self.database.write() as connection:
+            if not is_known:
+                place = str(leftover.folder.relative_to(self.settings.spool))
+                reception.opened(connection, info, owner=self.owner, folder=place)
+            if not received:
+                reception.empty(connection, info, nothing, now=now)
+            elif rule.accept_broken:
+                reception.released(connection, info, received, rule.grouping, nothing, now=now)
+            else:
+                reception.broken(
+                    connection,
+                    info,
+                    received,
+                    nothing,
+                    why=f"{Ending.STOPPED}: {_WHY}",
+                    folder=str(folder.relative_to(self.settings.spool)),
+                    remove_at=now + self.settings.aborted_retention,
+                    now=now,
+                )
+        if not received:
+            spool.remove_folder(self.settings.spool, str(folder.relative_to(self.settings.spool)))
+        _log.warning("association.recovered", association=info.id, instances=len(received), accepted=rule.accept_broken)
+
+    def _read(self, info: AssociationInfo, path: Path, rule: StoreRule) -> Received | None:
+        found = spool.rescan(path)
+        if isinstance(found, Unreadable):
+            self._quarantine(info, path, found.why)
+            return None
+        header: Header = found.header
+        return Received(
+            number=int(path.stem),
+            header=header,
+            sop_class=Uid(found.meta.sop_class),
+            sop_instance=Uid(found.meta.sop_instance),
+            transfer_syntax=Uid(found.meta.transfer_syntax),
+            size=found.size,
+            received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+            key=rule.grouping.key_of(header, info.id),
+        )
+
+    def _quarantine(self, info: AssociationInfo, path: Path, why: str) -> None:
+        target = self.settings.spool / QUARANTINE
+        kept = spool.quarantine(path, target, f"{info.id}-{path.name}", why)
+        with self.database.write() as connection:
+            note(
+                connection,
+                "instance",
+                f"{info.id}/{path.name}",
+                "quarantined",
+                now=self.clock(),
+                why=f"damaged on disk: {why}",
+                remedy=f"send the study again; the damaged file is kept as {kept}",
+            )
+
+    def _lost(self, info: AssociationInfo) -> None:
+        """The ledger has it open, and there is no folder: it stored nothing, or somebody removed it."""
+        now = self.clock()
+        with self.database.write() as connection:
+            reception.broken(
+                connection,
+                info,
+                (),
+                Tally(ignored={}, refused=0),
+                why=f"{Ending.STOPPED}: {_WHY}, and its spool folder is not there",
+                folder=info.id,
+                remove_at=now + timedelta(),
+                now=now,
+            )

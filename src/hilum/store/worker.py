@@ -1,0 +1,125 @@
+"""Looks after the spool: held associations, and folders that nobody needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar
+
+from hilum.ledger import reception
+from hilum.ledger.database import Database
+from hilum.ledger.grouping import Grouping
+from hilum.ledger.tables import associations
+from hilum.ledger.transition import AnyRow, Lease, give_back, renew
+from hilum.model import AssociationId, AssociationInfo
+from hilum.states import Association
+from hilum.store.spool import remove_folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A leased association that was held: to be accepted, or to be let go."""
+
+    lease: Lease
+    info: AssociationInfo
+    accept: bool
+    folder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldStep:
+    """Held associations in; released ones out if an operator wants them, removed ones when their time is over."""
+
+    database: Database
+    owner: str
+    spool: Callable[[], Path]
+    grouping: Callable[[str], Grouping]
+    name: ClassVar[str] = "held"
+    concurrency: ClassVar[int] = 1
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Held]:
+        """What an operator accepted, and what is over."""
+        with self.database.read() as connection:
+            if not reception.held_due(connection, now):
+                return ()
+        with self.database.write() as connection:
+            rows = reception.claim_held(connection, owner=self.owner, now=now, until=until, limit=limit)
+        return [_held(row) for row in rows]
+
+    def act(self, held: Held) -> None:
+        """Remove the files of one that nobody wanted; those of an accepted one stay where they are."""
+        if not held.accept:
+            remove_folder(self.spool(), held.folder)
+
+    def record(self, held: Held, outcome: None, now: datetime) -> None:  # noqa: ARG002
+        """Into groups, or gone."""
+        fence = held.lease.fence
+        with self.database.write() as connection:
+            if held.accept:
+                reception.accepted(connection, held.info, self.grouping(held.info.called), fence=fence, now=now)
+            else:
+                reception.expired(connection, held.info.id, fence=fence, now=now)
+
+    def failed(self, held: Held, error: Exception, now: datetime) -> None:  # noqa: ARG002
+        """Again at the next poll, or in a minute if it was a removal."""
+        values = {} if held.accept else {"remove_at": now + timedelta(minutes=1)}
+        with self.database.write() as connection:
+            give_back(connection, associations, held.lease, values=values)
+
+    def renew(self, works: Sequence[Held], until: datetime) -> None:
+        """Large folders take long."""
+        with self.database.note() as connection:
+            renew(connection, associations, [one.lease for one in works], until=until)
+
+    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """An operator's command is seen by the poll, and so is the end of a day."""
+        return None
+
+
+def _held(row: AnyRow) -> Held:
+    return Held(
+        lease=Lease(id=row.id, fence=row.fence),
+        info=reception.info_of(row),
+        accept=row.state == Association.ACCEPTING,
+        folder=row.folder,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepStep:
+    """Removes the spool folder of a released association once every instance in it is in a job, or was not wanted.
+
+    The only code that removes what was accepted. It asks the ledger, not its own memory, so nothing is forgotten by a
+    crash; and removing twice does no harm, so no lease is needed.
+    """
+
+    database: Database
+    spool: Callable[[], Path]
+    name: ClassVar[str] = "sweep"
+    concurrency: ClassVar[int] = 1
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[AssociationId, str]]:  # noqa: ARG002
+        """Folders that may go."""
+        with self.database.read() as connection:
+            return [(AssociationId(row.id), row.folder) for row in reception.sweepable(connection, limit)]
+
+    def act(self, swept: tuple[AssociationId, str]) -> None:
+        """Remove one."""
+        remove_folder(self.spool(), swept[1])
+
+    def record(self, swept: tuple[AssociationId, str], outcome: None, now: datetime) -> None:  # noqa: ARG002
+        """It is gone. A power cut may undo this line: then the removal is repeated and finds nothing."""
+        with self.database.note() as connection:
+            reception.swept(connection, swept[0])
+
+    def failed(self, swept: tuple[AssociationId, str], error: Exception, now: datetime) -> None:
+        """It is found again at the next poll."""
+
+    def renew(self, works: Sequence[tuple[AssociationId, str]], until: datetime) -> None:
+        """Nothing is leased."""
+
+    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """Nothing waits for this."""
+        return None
