@@ -17,4 +17,6 @@ for file in sorted(source.glob("*.dcm")):
     image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
     image.SeriesDescription = "Copy"
     image.save_as(target / f"{image.SOPInstanceUID}.dcm")
+if not series:
+    sys.exit("copy_images: there is no *.dcm file in the input")
 print(f"{len(list(target.glob('*.dcm')))} images in {len(series)} series")

@@ -95,9 +95,9 @@ class GroupKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The few attributes of a data set that grouping and the dashboard need.
+    r"""The few attributes of a data set that grouping and the dashboard need.
 
-    Text is decoded as UTF-8 with foreign bytes written as ``\\xNN``, padding removed: equal bytes give equal text and
+    Text is decoded as UTF-8 with foreign bytes written as ``\xNN``, padding removed: equal bytes give equal text and
     different bytes different text, whatever the character set. Absent and empty attributes are both ``""``.
 
     Attributes:

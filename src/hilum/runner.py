@@ -1,7 +1,8 @@
 """The one loop of steps 4-8: wake, claim, act, record, stop.
 
 A step claims rows in a short transaction, acts on the world with none open, and records what came of it in another.
-The loop knows nothing of what a step does; it owns waking, how many works go on at once, keeping leases alive, and stopping.
+The loop knows nothing of what a step does; it owns waking, how many works go on at once, keeping leases alive, and
+stopping.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import selectors
+import select
 import socket
 import threading
 import time
@@ -152,12 +152,12 @@ class Server:
     def _accept_all(self) -> None:
         """Body of the listener thread."""
         assert self._listener is not None
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._wake_read, selectors.EVENT_READ)
-            while not self._stopping.is_set():
-                selector.select()
-                self._accept_one()
+        ready = select.poll()
+        ready.register(self._listener, select.POLLIN)
+        ready.register(self._wake_read, select.POLLIN)
+        while not self._stopping.is_set():
+            ready.poll()
+            self._accept_one()
 
     def _accept_one(self) -> None:
         assert self._listener is not None

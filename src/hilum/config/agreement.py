@@ -71,7 +71,9 @@ def _unique(tree: dict[str, Any], path: tuple[str, ...], key: str, places: Place
             continue
         name = name.strip(" ")
         if name in first:
-            report((*at, key), f"'{name}' stands already at {places.where((*first[name], key))}; use each only once")
+            report(
+                (*at, key), f"{name[:80]!r} stands already at {places.where((*first[name], key))}; use each only once"
+            )
         else:
             first[name] = at
 

@@ -7,7 +7,7 @@ from a single one, and an alias cannot be repeated without end.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +161,8 @@ class _Reading:
 
     def _allowed(self, node: Node, path: KeyPath) -> bool:
         if id(node) in self._above:
-            self._found(node, path, f"the alias *{node.anchor} stands within the very value that it repeats; remove it")
-            return False
+            message = f"the alias *{node.anchor} stands within the very value that it repeats; remove it"
+            return self._damaged(node, path, message)
         if id(node) in self._seen:
             self._repeated += 1
             if self._repeated > MAX_REPEATED:
@@ -174,23 +174,22 @@ class _Reading:
         tag = str(node.tag)
         if tag not in _PLAIN_TAGS:
             shown = tag.replace(_TAG, "!!")
-            self._found(node, path, f"the tag {shown} is not allowed; write a plain value")
-            return False
+            return self._damaged(node, path, f"the tag {shown} is not allowed; write a plain value")
         return True
 
     def _scalar(self, node: Node, path: KeyPath) -> Value:
         # An escape in double quotes can make half of a character, which no text can hold.
         if _UNPAIRED.search(node.value):
-            self._found(node, path, "there is an escape here for half of a character; write the character itself")
+            self._damaged(node, path, "there is an escape here for half of a character; write the character itself")
             return None
         return _plain(str(node.value), str(node.tag).removeprefix(_TAG))
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Value]:
         result: dict[str, Value] = {}
-        merged: list[Node] = []
+        merged: list[tuple[Node, Node]] = []
         for key_node, value_node in node.value:
             if str(key_node.tag) == _TAG + "merge":
-                merged.append(value_node)
+                merged.append((key_node, value_node))
                 continue
             key = key_node.value
             if not isinstance(key_node, ScalarNode) or _is_null(key_node) or _UNPAIRED.search(key):
@@ -200,38 +199,32 @@ class _Reading:
             if key in result:
                 first = self._places.keys[here].line
                 self._found(key_node, here, f"this key stands already in line {first}; keep one of the two")
-                self._discard(value_node, here)
+                self._elsewhere(value_node, here)
                 continue
             self._places.keys[here] = _position(key_node.start_mark)
             result[key] = self.value(value_node, here)
-        for value_node in merged:
-            self._merge(result, value_node, path)
+        for key_node, value_node in merged:
+            found = self._elsewhere(value_node, path)
+            if not isinstance(found, dict):
+                self._found(value_node, path, "expected an alias of keys and values after '<<:'")
+                continue
+            for key in [key for key in found if key not in result]:
+                result[key] = found[key]
+                self._places.keys[*path, key] = self._places.values[*path, key] = _position(key_node.start_mark)
         return result
 
-    def _merge(self, result: dict[str, Value], node: Node, path: KeyPath) -> None:
-        """``<<: *name``: keys of another mapping, where they are not given here."""
-        scratch = Places(file=self._places.file)
-        outer, self._places = self._places, scratch
-        try:
-            found = self.value(node, path)
-        finally:
-            self._places = outer
-        if not isinstance(found, dict):
-            self._found(node, path, "expected an alias of keys and values after '<<:'")
-            return
-        for key in [key for key in found if key not in result]:
-            result[key] = found[key]
-            here = (*path, key)
-            for mine, theirs in ((outer.keys, scratch.keys), (outer.values, scratch.values)):
-                mine.update({known: at for known, at in theirs.items() if known[: len(here)] == here})
-
-    def _discard(self, node: Node, path: KeyPath) -> None:
-        """Look at a value only for what is wrong with it."""
+    def _elsewhere(self, node: Node, path: KeyPath) -> Value:
+        """A value that does not stand at its own path, and must not change the places of what does."""
         outer, self._places = self._places, Places(file=self._places.file)
         try:
-            self.value(node, path)
+            return self.value(node, path)
         finally:
             self._places = outer
+
+    def _damaged(self, node: Node, path: KeyPath, message: str) -> bool:
+        self._places.damaged.add(path)
+        self._found(node, path, message)
+        return False
 
     def _found(self, node: Node, path: KeyPath, message: str) -> None:
         self.findings.append(self._places.at(_position(node.start_mark), message, path))
@@ -271,47 +264,55 @@ def _real(text: str) -> float | str:
     return number if abs(number) < 1e300 else text
 
 
-_PLAIN_WORDS: Sequence[tuple[str, str]] = (
-    (r"'\\t' that cannot start", "there is a tab here; YAML is indented with spaces"),
-    (
-        r"character '(.)' that cannot start",
-        "a value cannot begin with {0}; put it in quotes",
-    ),
-    (
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """What the parser says, and what that means.
+
+    Attributes:
+        begins: The mistake is where the thing begins that the parser was busy with, not where it gave up.
+    """
+
+    technical: str
+    message: str
+    begins: bool = False
+
+
+_PLAIN = (
+    _Plain(r"'\\t' that cannot start", "there is a tab here; YAML is indented with spaces"),
+    _Plain(r"character '(.)' that cannot start", "a value cannot begin with {0}; put it in quotes"),
+    _Plain(
         r"mapping values are not allowed",
         "there is a ':' where none can be; put the value in quotes if the ':' is part of it, or check the indentation",
     ),
-    (
-        r"could not find expected ':'",
-        "expected 'key: value' or '- entry'; this line, or the one before, is neither",
+    _Plain(
+        r"could not find expected ':'", "expected 'key: value' or '- entry'; this line, or the one before, is neither"
     ),
-    (r"undefined alias '?([^']*)'?", "there is no anchor for the alias *{0}; define it with &{0}, or put it in quotes"),
-    (r"expected a single document", "a second document begins here; write one document, without '---' in between"),
-    (r"unexpected end of stream", "a quote that was opened is never closed"),
-    (
+    _Plain(r"undefined alias '(.*)'", "there is no anchor &{0} for the alias *{0}; put it in quotes if it is a text"),
+    _Plain(r"expected a single document", "a second document begins here; write one document, without a line '---'"),
+    _Plain(r"scanning a quoted scalar.*end of stream", "the quote that is opened here is never closed", begins=True),
+    _Plain(
         r"expected ',' or '([\]}])'",
-        "expected ',' or '{0}'; a bracket that was opened is not closed, or a ',' is missing",
+        "expected ',' or '{0}'; the bracket that was opened in line {line} is not closed, or a ',' is missing",
     ),
-    (
-        r"escape sequence|unknown escape",
-        "there is an unknown '\\' in double quotes; use single quotes, or write '\\\\'",
-    ),
-    (
+    _Plain(r"expected the node content", "there is no value here, or a bracket that was opened is not closed"),
+    _Plain(r"escape sequence|unknown escape", "there is an unknown '\\' in double quotes; use single ones, or '\\\\'"),
+    _Plain(
         r"expected <block end>, but found '-'|sequence entries are not allowed",
         "an entry '-' stands where none can be; check the indentation: all entries of a list begin in one column",
     ),
-    (
+    _Plain(
         r"expected <block end>",
         "this does not belong to the lines above it; check the indentation: all keys of a section begin in one column",
     ),
 )
 
 
-def _syntax_error(error: Any) -> UnreadableError:  # noqa: ANN401 - the library has no types for its errors
+def _syntax_error(error: MarkedYAMLError) -> UnreadableError:
     technical = " ".join(str(part) for part in (error.context, error.problem) if part)
-    mark = error.problem_mark or error.context_mark
-    position = _position(mark) if mark else None
-    for pattern, plain in _PLAIN_WORDS:
-        if match := re.search(pattern, technical):
-            return UnreadableError(plain.format(*match.groups()), position)
-    return UnreadableError(f"this is not valid YAML: {technical}", position)
+    began = _position(error.context_mark) if error.context_mark else None
+    gave_up = _position(error.problem_mark) if error.problem_mark else began
+    for plain in _PLAIN:
+        if match := re.search(plain.technical, technical):
+            message = plain.message.format(*match.groups(), line=began.line if began else "?")
+            return UnreadableError(message, began if plain.begins else gave_up)
+    return UnreadableError(f"this is not valid YAML: {' '.join(technical.split())}", gave_up)

@@ -51,7 +51,10 @@ def _override(tree: dict[str, Value], places: Places, name: str, text: str) -> l
             return [places.of_variable(name, refusal)]
         if position == len(parts) - 1:
             break
-        node = _enter(node, path[-1], [] if parts[position + 1].isdecimal() else {})
+        if _is_missing(node, path[-1]):
+            _set(node, path[-1], [] if parts[position + 1].isdecimal() else {})
+            places.override(path, name)
+        node = node[path[-1]]
     try:
         value = _value(text, name, secret=is_secret(tree, path))
     except UnreadableError as error:
@@ -103,18 +106,15 @@ def _refusal(node: object, path: KeyPath) -> str:
         if not isinstance(last, int):
             return f"{around} is a list; expected the number of an entry, counted from 0, found '{last}'"
         if last > len(node):
-            return f"{around} has {len(node)} entries; the next one would be number {len(node)}, not {last}"
+            return f"expected the number of an entry of {around}, at most {len(node)} to add one, found {last}"
         return ""
     return "" if isinstance(node, dict) else f"{around} is a single value and has no keys below it"
 
 
-def _enter(node: Any, part: str | int, missing: Value) -> Any:  # noqa: ANN401 - values of a file
-    """Go into what is there; a missing or empty value is made."""
-    if isinstance(part, int) and part == len(node):
-        node.append(missing)
-    elif (node[part] if isinstance(part, int) else node.get(part)) is None:
-        node[part] = missing
-    return node[part]
+def _is_missing(node: Any, part: str | int) -> bool:  # noqa: ANN401 - values of a file
+    if isinstance(part, int):
+        return part == len(node) or node[part] is None
+    return node.get(part) is None
 
 
 def _set(node: Any, part: str | int, value: Value) -> None:  # noqa: ANN401 - values of a file

@@ -268,7 +268,7 @@ SopClasses = Annotated[
         Annotated[
             Uid,
             _born(_sop_class, minLength=1),
-            Kind("a SOP class UID or keyword"),
+            Kind("an SOP class UID or keyword"),
         ]
     ],
     Kind("a list of SOP class UIDs or keywords"),

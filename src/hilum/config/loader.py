@@ -41,9 +41,10 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     folder = path.absolute().parent
     findings += respell(tree, places)
     findings += override(tree, places, environ)
+    findings += respell(tree, places)
     _leave_out_empty_sections(tree, tree, ())
     settings, wrong = _validated(tree, places)
-    findings += wrong
+    findings += [finding for finding in wrong if finding.path not in places.damaged]
     reported = {finding.path for finding in findings}
     findings += [finding for finding in disagreements(tree, places, folder) if finding.path not in reported]
     if findings or settings is None:

@@ -12,8 +12,14 @@ KeyPath = tuple[str | int, ...]
 
 def dotted(path: KeyPath) -> str:
     """The path as a user writes it: ``dicom.scp.ae-titles[0].timeout``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{shown_key(part)}" for part in path)
     return text.removeprefix(".")
+
+
+def shown_key(key: str) -> str:
+    """A key as it can stand in a message: in one line, not too long."""
+    short = key if len(key) <= 60 else f"{key[:57]}..."
+    return short if short.isprintable() and short else repr(short)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,6 +49,7 @@ class Places:
         values: Where the value of each path begins.
         respelled: For a value that was written under another path than the one it is known by, that other path.
         variables: For what came from the environment, the name of the variable.
+        damaged: Values that could not be made and are missing; that was said, and nothing else of them is of interest.
     """
 
     file: str
@@ -50,6 +57,7 @@ class Places:
     values: dict[KeyPath, Position] = field(default_factory=dict)
     respelled: dict[KeyPath, KeyPath] = field(default_factory=dict)
     variables: dict[KeyPath, str] = field(default_factory=dict)
+    damaged: set[KeyPath] = field(default_factory=set)
 
     def finding(self, path: KeyPath, message: str, *, at_key: bool = False) -> Finding:
         """What is wrong with the value of that path, or with the key itself."""

@@ -117,9 +117,7 @@ class Ledger(Section):
 class FolderEngine(Section):
     """Prepares the job's folder and waits until somebody writes ``output/job.done``: the spec's manual way."""
 
-    type: Annotated[Literal["folder"], Mark.OURS] = Field(
-        default="folder", description="Waits until somebody writes output/job.done."
-    )
+    type: Annotated[Literal["folder"], Mark.OURS] = Field(description="Waits until somebody writes output/job.done.")
 
 
 class ProcessEngine(Section):
@@ -151,7 +149,7 @@ Engine = Annotated[FolderEngine | ProcessEngine, Field(discriminator="type")]
 
 
 def _with_folder(engines: Mapping[str, FolderEngine | ProcessEngine]) -> Mapping[str, FolderEngine | ProcessEngine]:
-    return {FOLDER: FolderEngine(), **engines}
+    return {FOLDER: FolderEngine(type="folder"), **engines}
 
 
 class Web(Section):

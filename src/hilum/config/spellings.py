@@ -30,8 +30,7 @@ def respell(tree: dict[str, Any], places: Places) -> list[Finding]:
                 continue
             (name,) = proper
             if name in tree:
-                line = places.keys[proper].line
-                message = f"{name} stands already at the top level, in line {line}; keep one of the two"
+                message = f"{name} stands already at the top level, at {places.where(proper)}; keep one of the two"
                 findings.append(places.finding(other, message, at_key=True))
                 del dicom[other[-1]]
                 continue

@@ -10,22 +10,25 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 from hilum.config import keys
 from hilum.config.kinds import Kind, did_you_mean, nearest
-from hilum.config.places import Finding, KeyPath, Places, dotted
+from hilum.config.places import Finding, KeyPath, Places, dotted, shown_key
 from hilum.config.settings import FolderEngine, ProcessEngine
 
 _TRUE = frozenset({"yes", "on", "y", "true", "1"})
 _FALSE = frozenset({"no", "off", "n", "false", "0"})
-#: Follows from another error, which is reported.
-_CONSEQUENCE = "default_factory_not_called"
 
 
 def findings(error: ValidationError, tree: dict[str, Any], places: Places) -> list[Finding]:
     """One finding for each thing that the models refuse."""
     return [
-        _finding(details, tree, places)
-        for details in error.errors(include_url=False)
-        if details["type"] != _CONSEQUENCE
+        _finding(details, tree, places) for details in error.errors(include_url=False) if not _is_consequence(details)
     ]
+
+
+def _is_consequence(details: ErrorDetails) -> bool:
+    """Whether it only follows from another error, which is reported."""
+    # To the models, a list whose entries are all wrong is empty too.
+    emptied = details["type"] == "too_short" and bool(details["input"])
+    return emptied or details["type"] == "default_factory_not_called"
 
 
 def _finding(details: ErrorDetails, tree: dict[str, Any], places: Places) -> Finding:
@@ -52,7 +55,7 @@ def _finding(details: ErrorDetails, tree: dict[str, Any], places: Places) -> Fin
     if kind_of_error in {"too_short", "string_too_short"}:
         return places.finding(path, f"this is empty; expected at least one {'entry' if found == [] else 'character'}")
     kind = keys.kind_at(tree, path)
-    shown = "another value" if keys.is_secret(tree, path) else describe(found)
+    shown = "something else" if keys.is_secret(tree, path) else describe(found)
     return places.finding(path, f"expected {kind.phrase}, found {shown}{_hint(tree, path, kind, found)}")
 
 
@@ -75,7 +78,7 @@ def _value_at(tree: Any, path: KeyPath) -> Any:  # noqa: ANN401 - values of a fi
 
 
 def _unknown_key(tree: object, path: KeyPath) -> str:
-    word = str(path[-1])
+    word = shown_key(str(path[-1]))
     section = keys.section_at(tree, path[:-1])
     if section is FolderEngine and word in keys.fields_of(ProcessEngine):
         return f"an engine of the type 'folder' has no key '{word}'; only those of the type 'process' have it"
@@ -87,7 +90,7 @@ def _unknown_key(tree: object, path: KeyPath) -> str:
         return f"unknown key '{word}'; did you mean {keys.listed([repr(meant), *below], 'or')}?"
     if 0 < len(elsewhere) <= 3:
         return f"unknown key '{word}' here; did you mean {keys.listed(elsewhere, 'or')}? Check the indentation"
-    return f"unknown key '{word[:80]}'; known here: {', '.join(known)}"
+    return f"unknown key '{word}'; known here: {', '.join(known)}"
 
 
 def _missing(tree: object, path: KeyPath) -> str:
@@ -107,7 +110,7 @@ def _no_value(tree: object, path: KeyPath) -> str:
     if field is None or field.is_required():
         return message
     default = field.default
-    return message if default is PydanticUndefined else f"{message}, or remove the line to get {shown_default(default)}"
+    return message if default is PydanticUndefined else f"{message}, or leave it out to get {shown_default(default)}"
 
 
 def shown_default(value: object) -> str:

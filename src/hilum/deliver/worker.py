@@ -12,10 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, assert_never
 
-from hilum.association.requestor import AssociationRejectedError, Peer, Requestor, RequestorTimeouts
+from hilum.association.peer import AssociationRejectedError, Peer
+from hilum.association.requestor import Requestor
+from hilum.association.settings import RequestorTimeouts
 from hilum.clock import Clock
 from hilum.deliver import policy
-from hilum.errors import PermanentError, TemporaryError
+from hilum.errors import TemporaryError
 from hilum.ledger import dispatch
 from hilum.ledger.database import Database
 from hilum.ledger.tables import deliveries
@@ -145,7 +147,7 @@ class SendStep:
             except AssociationRejectedError as error:
                 fault = policy.Fault.UNREACHABLE if error.reject.transient else policy.Fault.MISCONFIGURED
                 broken = Failed(fault=fault, why=str(error))
-            except (TemporaryError, PermanentError) as error:
+            except TemporaryError as error:
                 broken = Failed(fault=policy.Fault.UNREACHABLE, why=str(error))
             else:
                 continue

@@ -177,16 +177,16 @@ class WatchStep:
                 leased.append(_claimed(mine, status))
         return leased
 
-    def _ask(self, rows: Sequence[AnyRow], now: datetime) -> dict[str, Status]:
+    def _ask(self, rows: Sequence[AnyRow], now: datetime) -> dict[JobId, Status]:
         settings = self.settings()
-        statuses: dict[str, Status] = {}
+        statuses: dict[JobId, Status] = {}
         asked = {row.engine for row in rows}
         self._next_look = {name: at for name, at in self._next_look.items() if name in asked}
         for name in asked:
             if self._next_look.get(name, now) > now:
                 continue
             self._next_look[name] = now + settings.watch_every.get(name, timedelta(seconds=1))
-            same = {row.id: run_of(row) for row in rows if row.engine == name}
+            same = {JobId(row.id): run_of(row) for row in rows if row.engine == name}
             engine = settings.engines.get(name)
             if engine is None:
                 gone = Status(phase=Phase.LOST, reason=f"engine {name!r} is not in the configuration any more")

@@ -54,11 +54,15 @@ def load(name: str) -> Processor:
     """
     if name.replace(" ", "") == JOB_PROCESSOR:
         return JobProcessor()
+    announced = entry_points(group=ENTRY_POINTS).names
+    if ":" not in name and name not in announced:
+        raise ProcessorError(
+            f"processor {name!r} is not known: expected {JOB_PROCESSOR!r}, 'package.module:Class', "
+            f"or an entry point of the group {ENTRY_POINTS} ({', '.join(sorted(announced)) or 'none is installed'})"
+        )
     try:
         found = _find(name)
         processor = found() if isinstance(found, type) else found
-    except ProcessorError:
-        raise
     except Exception as error:
         # Somebody else's module runs here: whatever it raises is told to the operator as what it is.
         raise ProcessorError(f"processor {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
@@ -79,11 +83,4 @@ def _find(name: str) -> object:
         for part in attribute.split("."):
             found = getattr(found, part)
         return found
-    announced = entry_points(group=ENTRY_POINTS)
-    if name not in announced.names:
-        names = ", ".join(sorted(announced.names)) or "none is installed"
-        raise ProcessorError(
-            f"processor {name!r} is not known: expected {JOB_PROCESSOR!r}, 'package.module:Class', "
-            f"or an entry point of the group {ENTRY_POINTS} ({names})"
-        )
-    return announced[name].load()
+    return entry_points(group=ENTRY_POINTS)[name].load()

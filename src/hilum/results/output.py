@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -13,11 +12,9 @@ from typing import Final
 
 from hilum.ledger.dispatch import NewResult, NotSent
 from hilum.results import policy
-from hilum.store.part10 import NotDicom, read_meta
-from hilum.store.scan import Unreadable, scan_file_head
+from hilum.store.rescan import Scanned, examine
+from hilum.store.scan import Unreadable
 
-#: A preamble, a prefix and a group 0002 of any sane size.
-_HEAD_BYTES: Final = 65536
 _KINDS: Final = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISFIFO, "a pipe"),
@@ -102,40 +99,31 @@ def _examine(path: str, found: os.stat_result, folder: int, max_bytes: int) -> N
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OutputChangedError(path)
-        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content, memoryview(content) as data:
-            verdict = _read(path, data)
+        verdict = _judge(path, examine(descriptor))
         if isinstance(verdict, str):
             return verdict
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         after = os.fstat(descriptor)
         if (after.st_size, after.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
             raise OutputChangedError(path)
-    sop_class, sop_instance, transfer_syntax, study, offset = verdict
     return NewResult(
         path=path,
-        sop_class=sop_class,
-        sop_instance=sop_instance,
-        transfer_syntax=transfer_syntax,
-        study=study,
-        offset=offset,
+        # What the data set says counts: group 0002 is only a label, and C-STORE sends the data set.
+        sop_class=verdict.header.sop_class,
+        sop_instance=verdict.header.sop_instance,
+        transfer_syntax=verdict.meta.transfer_syntax,
+        study=verdict.header.study,
+        offset=verdict.meta.data_set_offset,
         size=found.st_size,
         sha256=digest,
     )
 
 
-def _read(path: str, data: memoryview) -> tuple[str, str, str, str, int] | str:
-    meta = read_meta(bytes(data[:_HEAD_BYTES]))
-    if isinstance(meta, NotDicom):
+def _judge(path: str, found: Scanned | Unreadable) -> Scanned | str:
+    if isinstance(found, Unreadable):
         hint = "" if path.lower().endswith(".dcm") else " (only DICOM files are sent)"
-        return f"it is not DICOM: {meta.why}{hint}"
-    header = scan_file_head(data[meta.data_set_offset :], meta.transfer_syntax)
-    if isinstance(header, Unreadable):
-        return f"its data set cannot be read: {header.why}"
-    # What the data set says counts: group 0002 is only a label, and C-STORE sends the data set.
-    refused = policy.refuse_uids(header.sop_class, header.sop_instance)
-    if refused is not None:
-        return refused
-    return header.sop_class, header.sop_instance, meta.transfer_syntax, header.study, meta.data_set_offset
+        return f"it cannot be sent as DICOM: {found.why}{hint}"
+    return policy.refuse_uids(found.header.sop_class, found.header.sop_instance) or found
 
 
 def _printable(path: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -120,6 +121,7 @@ class Gateway:
                 (storage.temporary, storage.payloads),
                 percent=storage.watermark_percent,
                 reserve_bytes=int(storage.reserve_gb * 1_000_000_000),
+                clock=time.monotonic,
             ),
             settings=lambda: self._assembly.store,
             released=self._wake.notify,

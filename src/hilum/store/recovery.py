@@ -6,9 +6,11 @@ taken back by a power cut. So the folders lead here, and the ledger follows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -19,16 +21,18 @@ from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.reception import Received, Tally
 from hilum.ledger.transition import note
-from hilum.model import AssociationInfo, Header, Uid
+from hilum.model import AssociationInfo, Uid
 from hilum.store import spool
 from hilum.store.receive import HELD, StoreRule, StoreSettings
+from hilum.store.rescan import rescan
 from hilum.store.scan import Unreadable
 
 _log = structlog.get_logger(__name__)
 
 #: Below ``storage.temporary``: files that were damaged on disk, with the reason beside them.
-QUARANTINE = "quarantine"
-_WHY = "the gateway ended while the association was open"
+QUARANTINE: Final = "quarantine"
+_NOTHING: Final = Tally(ignored={}, refused=0)
+_WHY: Final = "the gateway ended while the association was open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,72 +61,68 @@ class Recovery:
         name = leftover.folder.name
         with self.database.read() as connection:
             row = reception.known(connection, name)
+        for part in leftover.unfinished:  # never answered with success
+            part.unlink(missing_ok=True)
         if row is not None and row.state != states.Association.OPEN:
-            for part in leftover.unfinished:
-                part.unlink(missing_ok=True)
-            if row.state == states.Association.REMOVED or not row.spooled:
-                spool.remove_folder(self.settings.spool, str(leftover.folder.relative_to(self.settings.spool)))
+            if not row.spooled:
+                self._remove(leftover.folder)
             return False
-        info = leftover.info or (reception.info_of(row) if row is not None else None)
-        if info is None:
-            _log.error("spool.unknown_folder", folder=str(leftover.folder), remedy="look at it and remove it by hand")
+        if leftover.info is None:
+            # association.json is synced before the first instance: nothing here was ever answered.
+            _log.error("spool.strange_folder", folder=str(leftover.folder), remedy="remove it by hand")
             return False
-        self._recover(info, leftover, is_known=row is not None)
+        self._recover(leftover.info, leftover, is_known=row is not None)
         return True
 
     def _recover(self, info: AssociationInfo, leftover: spool.Leftover, *, is_known: bool) -> None:
-        now = self.clock()
         rule = self.settings.rules(info.called)
-        for part in leftover.unfinished:  # never answered with success
-            part.unlink(missing_ok=True)
         received = [one for path in leftover.complete if (one := self._read(info, path, rule)) is not None]
-        nothing = Tally(ignored={}, refused=0)
         folder = leftover.folder
         if received and not rule.accept_broken:
             folder = spool.move_folder(folder, self.settings.spool / HELD)
-        with self.database.write() as connection:
-            if not is_known:
-                place = str(leftover.folder.relative_to(self.settings.spool))
-                reception.opened(connection, info, owner=self.owner, folder=place)
-            if not received:
-                reception.empty(connection, info, nothing, now=now)
-            elif rule.accept_broken:
-                reception.released(connection, info, received, rule.grouping, nothing, now=now)
-            else:
-                reception.broken(
-                    connection,
-                    info,
-                    received,
-                    nothing,
-                    why=f"{Ending.STOPPED}: {_WHY}",
-                    folder=str(folder.relative_to(self.settings.spool)),
-                    remove_at=now + self.settings.aborted_retention,
-                    now=now,
-                )
+        self._record(info, received, rule, folder, is_known=is_known)
         if not received:
-            spool.remove_folder(self.settings.spool, str(folder.relative_to(self.settings.spool)))
+            self._remove(folder)
         _log.warning("association.recovered", association=info.id, instances=len(received), accepted=rule.accept_broken)
 
+    def _record(
+        self, info: AssociationInfo, received: Sequence[Received], rule: StoreRule, folder: Path, *, is_known: bool
+    ) -> None:
+        now = self.clock()
+        place = str(folder.relative_to(self.settings.spool))
+        until = now + self.settings.aborted_retention
+        with self.database.write() as connection:
+            if not is_known:
+                reception.opened(connection, info, owner=self.owner, folder=place)
+            if not received:
+                reception.empty(connection, info, _NOTHING, now=now)
+            elif rule.accept_broken:
+                reception.released(connection, info, received, rule.grouping, _NOTHING, now=now)
+            else:
+                why = f"{Ending.STOPPED}: {_WHY}"
+                reception.broken(connection, info, received, _NOTHING, why=why, folder=place, remove_at=until, now=now)
+
+    def _remove(self, folder: Path) -> None:
+        spool.remove_folder(self.settings.spool, str(folder.relative_to(self.settings.spool)))
+
     def _read(self, info: AssociationInfo, path: Path, rule: StoreRule) -> Received | None:
-        found = spool.rescan(path)
+        found = rescan(path)
         if isinstance(found, Unreadable):
             self._quarantine(info, path, found.why)
             return None
-        header: Header = found.header
         return Received(
             number=int(path.stem),
-            header=header,
+            header=found.header,
             sop_class=Uid(found.meta.sop_class),
             sop_instance=Uid(found.meta.sop_instance),
             transfer_syntax=Uid(found.meta.transfer_syntax),
             size=found.size,
             received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            key=rule.grouping.key_of(header, info.id),
+            key=rule.grouping.key_of(found.header, info.id),
         )
 
     def _quarantine(self, info: AssociationInfo, path: Path, why: str) -> None:
-        target = self.settings.spool / QUARANTINE
-        kept = spool.quarantine(path, target, f"{info.id}-{path.name}", why)
+        kept = spool.quarantine(path, self.settings.spool / QUARANTINE, f"{info.id}-{path.name}", why)
         with self.database.write() as connection:
             note(
                 connection,
@@ -142,9 +142,9 @@ class Recovery:
                 connection,
                 info,
                 (),
-                Tally(ignored={}, refused=0),
+                _NOTHING,
                 why=f"{Ending.STOPPED}: {_WHY}, and its spool folder is not there",
                 folder=info.id,
-                remove_at=now + timedelta(),
+                remove_at=now,
                 now=now,
             )

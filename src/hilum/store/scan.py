@@ -125,12 +125,13 @@ class _Inflater:
 
     def _inflate(self, data: memoryview | bytes) -> None:
         while not self._stream.eof:
-            piece = self._stream.decompress(data, self._OUT_BYTES)
+            wanted = min(self._OUT_BYTES, MAX_INFLATED_BYTES - self._inflated)
+            piece = self._stream.decompress(data, wanted)
             self._walk.feed(piece)
             self._inflated += len(piece)
-            if self._inflated >= MAX_INFLATED_BYTES and not self._walk.stopped:
+            if self._inflated == MAX_INFLATED_BYTES and not self._stream.eof and not self._walk.stopped:
                 found = self._walk.identified
                 self._walk.stop("" if found else "no identifiers in the first MiB of the inflated data set")
-            if self._walk.stopped or len(piece) < self._OUT_BYTES:
+            if self._walk.stopped or len(piece) < wanted:
                 return
             data = self._stream.unconsumed_tail

@@ -1,14 +1,15 @@
 """The files of one association, from its first instance until its instances are in jobs.
 
-Until the release the folder is its own journal: ``association.json`` says who it is from, a ``.part`` is an instance that
-was never answered, a ``.dcm`` one that is whole. Everything else can be read from the files again: see ``rescan``.
+Until the release the folder is its own journal: ``association.json`` says who it is from, a ``.part`` is an instance
+that was never answered, a ``.dcm`` one that is whole. All else is read from the files again after a crash.
 
-An error of ``fsync`` is final. The kernel may report it once and then call the same data clean, so a second call that
-succeeds proves nothing: the instance is thrown away, and a folder whose entries could not be synced takes no more.
+An error of ``fsync`` is final. The kernel may report it once and then call the same data clean, so that a second call
+which succeeds proves nothing: the instance is thrown away, and a folder that could not be synced takes no more.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -16,25 +17,26 @@ import shutil
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final
 
 from hilum.config import Durability
 from hilum.errors import LocalError, PermanentError, TemporaryError
-from hilum.model import AETitle, AssociationId, AssociationInfo, Header
+from hilum.model import AETitle, AssociationId, AssociationInfo
 from hilum.store.durable import sync_folder, write_file
-from hilum.store.part10 import HEAD_BYTES, MetaInfo, NotDicom, read_meta
-from hilum.store.scan import HeadScanner, Unreadable
+from hilum.store.rescan import rescan
 
 __all__ = [
     "AssociationFolder",
     "Durability",
     "InstanceFile",
     "Leftover",
-    "Rescan",
     "leftovers",
+    "move_folder",
+    "quarantine",
     "read_association",
     "remove_folder",
     "rescan",
@@ -42,22 +44,28 @@ __all__ = [
 
 _ASSOCIATION_FILE: Final = "association.json"
 _INSTANCE_FILE: Final = re.compile(r"([1-9][0-9]{0,17})\.(part|dcm)")
-#: Below ``storage.temporary`` but no associations; ``lost+found`` is there if it is a file system of its own.
+#: Below ``storage.temporary``, but no associations; ``lost+found`` is there if it is a file system of its own.
 _NO_ASSOCIATIONS: Final = frozenset({"held", "quarantine", "lost+found"})
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 #: How many buffers one ``writev`` takes.
 _IOV_MAX: Final = os.sysconf("SC_IOV_MAX")
-#: With durability "association" so many files are synced at the same time, and so many are open for it: measured, and
-#: few enough that neither a release nor the limit of open files is ever a surprise.
-_SYNCING_THREADS: Final = 4
+
+#: With durability "association" files are synced while the next ones arrive. So many of one association may wait for
+#: it, each with an open descriptor: then its release has little left to wait for.
 _SYNCING_FILES: Final = 16
-_CHUNK_BYTES: Final = 1 << 16
+_SYNCERS: Final = ThreadPoolExecutor(8, thread_name_prefix="hilum-sync")
+
+_REMEDIES: Final = {
+    errno.ENOSPC: "free space on that disk",
+    errno.EDQUOT: "free space or raise the quota",
+    errno.EMFILE: "raise the limit of open files (LimitNOFILE, ulimit -n)",
+    errno.EACCES: "give the gateway's user the right to write there",
+}
 
 
 class AssociationFolder:
-    """The folder of an open association. Used by one thread at a time.
+    """The folder of an association that has stored something. Used by one thread at a time.
 
     Attributes:
         path: Where it is.
@@ -72,9 +80,8 @@ class AssociationFolder:
         self.path = root / info.id
         self._durability = durability
         self._count = 0
-        self._unsound: OSError | None = None
         self._syncing: deque[Future[None]] = deque()
-        self._pool = ThreadPoolExecutor(_SYNCING_THREADS, thread_name_prefix="hilum-sync")
+        self._failed: OSError | None = None  # of a sync; final, see above
         try:
             self.path.mkdir(mode=0o700)
             try:
@@ -85,16 +92,16 @@ class AssociationFolder:
                 shutil.rmtree(self.path, ignore_errors=True)
                 raise
         except OSError as error:
-            raise _temporary("the folder of the association could not be made", error) from error
+            raise _temporary("the association's folder could not be made", error) from error
 
     def new_instance(self, meta: bytes) -> InstanceFile:
-        """Begin the next file with its preamble and group 0002.
+        """Begin the next file, which starts with ``meta``.
 
         Raises:
-            TemporaryError: The file could not be made, or the disk failed this folder before.
+            TemporaryError: It could not be made, or a sync of this folder failed before.
         """
-        if self._unsound is not None:
-            raise _temporary("the disk failed to keep the association's folder", self._unsound)
+        if self._failed is not None:
+            raise _temporary("the association's folder could not be synced to disk", self._failed)
         self._count += 1
         try:
             return InstanceFile(self, self._count, meta)
@@ -102,74 +109,319 @@ class AssociationFolder:
             raise _temporary("the instance's file could not be made", error) from error
 
     def sync(self) -> None:
-        """Put everything that was committed on disk; the promise of a release is given after this.
+        """Put all that was committed on disk, if it is not there yet.
 
         Raises:
-            TemporaryError: Some of it may not be there; asking again gives the same answer.
+            TemporaryError: Some of it may never get there; asking again does not change that.
         """
+        if self._durability is Durability.INSTANCE:
+            return
         while self._syncing:
             self._await_oldest()
-        if self._durability is Durability.ASSOCIATION and self._unsound is None:
-            self._sync_entries()
-        if self._unsound is not None:
-            raise _temporary("the disk failed to keep the association's instances", self._unsound)
+        if self._failed is None:
+            with suppress(OSError):  # which _failed keeps
+                self._sync_entries()
+        if self._failed is not None:
+            raise _temporary("the association's instances could not be synced to disk", self._failed)
 
     def move_to(self, parent: Path) -> Path:
-        """Put the folder below another one on the same file system, which is made if needed; on return that is on disk.
-
-        Raises:
-            TemporaryError: It could not be moved or the move may not outlive a power cut; moving again is harmless.
-        """
-        target = parent / self.path.name
-        try:
-            if not parent.is_dir():
-                parent.mkdir(mode=0o700, exist_ok=True)
-                sync_folder(parent.parent)
-            if target != self.path:
-                source, self.path = self.path, self.path.rename(target)
-                sync_folder(parent)
-                sync_folder(source.parent)
-        except OSError as error:
-            raise _temporary("the association's folder could not be moved", error) from error
+        """Put the folder into another one; see ``move_folder``."""
+        self.path = move_folder(self.path, parent)
         return self.path
 
     def remove(self) -> None:
         """Remove the folder and all that is in it.
 
         Raises:
-            TemporaryError: Something is left; it may be tried again.
+            TemporaryError: Something is left; trying again may help.
         """
         while self._syncing:
             self._await_oldest()
         remove_folder(self.path.parent, self.path.name)
 
     def keep(self, part: Path, whole: Path, descriptor: int) -> None:
-        """Give a complete file its final name, as durable as configured; the descriptor is closed in any case.
+        """Give a complete file its final name, as durably as configured. The descriptor is closed in any case.
 
         Raises:
-            OSError: The file is not durable; it may have either name.
+            OSError: The file cannot be relied on; it may have either name.
         """
         if self._durability is Durability.INSTANCE:
             _sync_and_close(descriptor)
             part.rename(whole)
             self._sync_entries()
             return
-        self._syncing.append(self._pool.submit(_sync_and_close, descriptor))
+        self._syncing.append(_SYNCERS.submit(_sync_and_close, descriptor))
         part.rename(whole)
-        if len(self._syncing) > _SYNCING_FILES:
+        while len(self._syncing) > _SYNCING_FILES:
             self._await_oldest()
-        if self._unsound is not None:
-            raise self._unsound
+        if self._failed is not None:
+            raise self._failed
 
     def _await_oldest(self) -> None:
         try:
             self._syncing.popleft().result()
         except OSError as error:
-            self._unsound = error
+            self._failed = error
 
     def _sync_entries(self) -> None:
         try:
             sync_folder(self.path)
         except OSError as error:
-            self._unsound = error
+            self._failed = error
             raise
+
+
+class InstanceFile:
+    """One instance on its way into the spool. It ends with ``commit`` or ``discard``.
+
+    Attributes:
+        number: Its place in the association, from 1.
+        size: Of the file so far, in bytes, ``meta`` included.
+        path: Where it is once it is committed.
+    """
+
+    __slots__ = ("_descriptor", "_error", "_folder", "_part", "_unwritten", "number", "path", "size")
+
+    def __init__(self, folder: AssociationFolder, number: int, meta: bytes) -> None:
+        """Make the file; ``AssociationFolder.new_instance`` calls this.
+
+        Raises:
+            OSError: As the system says, also when somebody else made a file or link of that name.
+        """
+        self.number = number
+        self.size = 0
+        self.path = folder.path / f"{number}.dcm"
+        self._part = folder.path / f"{number}.part"
+        self._folder = folder
+        self._unwritten: tuple[bytes, ...] = (meta,)  # goes out with the first fragments: one system call less
+        self._error: OSError | None = None
+        self._descriptor = os.open(self._part, _CREATE, 0o600)
+
+    def write(self, fragments: Sequence[memoryview | bytes]) -> None:
+        """Append; the fragments are not kept. After an error, which ``commit`` tells, nothing more is written."""
+        if self._error is not None:
+            return
+        try:
+            self.size += _write_all(self._descriptor, (*self._unwritten, *fragments))
+            self._unwritten = ()
+        except OSError as error:
+            self._error = error
+            self.discard()  # at once: on a full disk what is already there stands in the way of others
+
+    def commit(self) -> None:
+        """Make the file whole under its final name, and as durable as configured.
+
+        Raises:
+            TemporaryError: That failed, or a write before; nothing is left of the file.
+        """
+        self.write(())
+        error = self._error
+        if error is None:
+            descriptor, self._descriptor = self._descriptor, -1
+            try:
+                self._folder.keep(self._part, self.path, descriptor)
+            except OSError as failure:
+                error = failure
+        if error is not None:
+            self.discard()
+            raise _temporary("the instance could not be written to disk", error) from error
+
+    def discard(self) -> None:
+        """Remove the file, committed or not. Never raises; what cannot be removed goes with the folder."""
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            with suppress(OSError):
+                os.close(descriptor)
+        for path in (self._part, self.path):
+            with suppress(OSError):
+                path.unlink()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """An association's folder as it was found; files in the order of arrival.
+
+    Attributes:
+        info: ``None`` if its ``association.json`` is missing or damaged.
+        unfinished: Instances that were never answered.
+        complete: Instances that are whole; the last one may not have been answered either.
+    """
+
+    folder: Path
+    info: AssociationInfo | None
+    unfinished: tuple[Path, ...]
+    complete: tuple[Path, ...]
+
+
+def leftovers(root: Path) -> tuple[Leftover, ...]:
+    """The folders of associations below ``root``, oldest first; none if it does not exist.
+
+    Links, and files that the spool did not name, are passed over.
+
+    Raises:
+        TemporaryError: A folder cannot be read.
+    """
+    try:
+        with os.scandir(root) as entries:
+            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        return tuple(_leftover(root / name) for name in sorted(folders) if name not in _NO_ASSOCIATIONS)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise _temporary("the spool cannot be read", error) from error
+
+
+def read_association(folder: Path) -> AssociationInfo:
+    """Who sent what is in a folder of the spool.
+
+    Raises:
+        PermanentError: Its ``association.json`` is missing or damaged: nothing in the folder was ever answered, or
+            somebody has been at it.
+        TemporaryError: It cannot be read.
+    """
+    path = folder / _ASSOCIATION_FILE
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        info = AssociationInfo(
+            id=AssociationId(fields["id"]),
+            calling=AETitle(fields["calling"]),
+            called=AETitle(fields["called"]),
+            host=fields["host"],
+            port=fields["port"],
+            opened_at=datetime.fromisoformat(fields["opened_at"]),
+        )
+    except FileNotFoundError as error:
+        raise PermanentError(f"{path} is missing: nobody can tell whose instances these are") from error
+    except OSError as error:
+        raise _temporary("the association's record cannot be read", error) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PermanentError(f"{path} is damaged: {error!r}") from error
+    if info.id != folder.name:
+        raise PermanentError(f"{path} is of association {info.id}, not of this folder")
+    return info
+
+
+def remove_folder(root: Path, name: str) -> None:
+    """Remove a folder below ``root`` and all that is in it; on return that is on disk. Links in it are not followed.
+
+    Args:
+        name: Its path below ``root``; a folder that is not there counts as removed.
+
+    Raises:
+        LocalError: ``name`` leads out of ``root``.
+        TemporaryError: Something is left; trying again may help.
+    """
+    folder = root / name
+    if ".." in folder.parts or folder == root or not folder.is_relative_to(root):
+        raise LocalError(f"{name!r} is no folder below {root}")
+    try:
+        shutil.rmtree(folder)
+        sync_folder(folder.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _temporary("the folder could not be removed", error) from error
+
+
+def move_folder(folder: Path, parent: Path) -> Path:
+    """Put a folder into another one on the same file system, which is made if need be; on return that is on disk.
+
+    Raises:
+        TemporaryError: It was not moved, or a power cut may take the move back; moving again is harmless.
+    """
+    target = parent / folder.name
+    try:
+        _make_folder(parent)
+        if target != folder:
+            folder.rename(target)
+            sync_folder(folder.parent)
+        sync_folder(parent)
+    except OSError as error:
+        raise _temporary("the association's folder could not be moved", error) from error
+    return target
+
+
+def quarantine(path: Path, parent: Path, name: str, why: str) -> Path:
+    """Put a damaged file aside under a name of its own, with the reason in ``<name>.txt`` beside it.
+
+    Args:
+        parent: A folder on the same file system, which is made if need be.
+
+    Raises:
+        TemporaryError: It is still where it was, or a power cut may put it back there.
+    """
+    kept = parent / name
+    try:
+        _make_folder(parent)
+        write_file(parent / f"{name}.txt", why + "\n")
+        path.rename(kept)
+        sync_folder(parent)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _temporary("the damaged file could not be put aside", error) from error
+    return kept
+
+
+def _make_folder(path: Path) -> None:
+    if not path.is_dir():
+        path.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(path.parent)
+
+
+def _leftover(folder: Path) -> Leftover:
+    found: dict[str, list[tuple[int, Path]]] = {"part": [], "dcm": []}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            match = _INSTANCE_FILE.fullmatch(entry.name)
+            if match and entry.is_file(follow_symlinks=False):
+                found[match[2]].append((int(match[1]), folder / entry.name))
+    unfinished, complete = (tuple(path for _, path in sorted(found[kind])) for kind in ("part", "dcm"))
+    try:
+        info = read_association(folder)
+    except PermanentError:
+        info = None
+    return Leftover(folder=folder, info=info, unfinished=unfinished, complete=complete)
+
+
+def _dump(info: AssociationInfo) -> str:
+    fields = {
+        "id": info.id,
+        "calling": info.calling,
+        "called": info.called,
+        "host": info.host,
+        "port": info.port,
+        "opened_at": info.opened_at.isoformat(),
+    }
+    return json.dumps(fields, indent=2) + "\n"
+
+
+def _write_all(descriptor: int, buffers: Sequence[memoryview | bytes]) -> int:
+    """Write every byte and tell how many they were; a write that is cut short, as on a nearly full disk, goes on."""
+    total = 0
+    for start in range(0, len(buffers), _IOV_MAX):
+        batch = buffers[start : start + _IOV_MAX]
+        written = os.writev(descriptor, batch)
+        total += written
+        for buffer in batch:
+            if written >= len(buffer):
+                written -= len(buffer)
+                continue
+            rest = memoryview(buffer)[written:]
+            written = 0
+            while rest:
+                count = os.write(descriptor, rest)
+                total += count
+                rest = rest[count:]
+    return total
+
+
+def _sync_and_close(descriptor: int) -> None:
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _temporary(what: str, error: OSError) -> TemporaryError:
+    remedy = _REMEDIES.get(error.errno or 0)
+    return TemporaryError(f"{what}: {error}; {remedy}" if remedy else f"{what}: {error}")

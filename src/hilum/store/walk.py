@@ -165,8 +165,8 @@ class Walk:
 
     @property
     def identified(self) -> bool:
-        """Every wanted attribute has been read or, if tags are in order, will not come any more."""
-        return self._tag > SERIES or len(self.values) == len(_WANTED)
+        """It is known which instance this is, and no wanted attribute will come any more if tags are in order."""
+        return SOP_INSTANCE in self.values and (self._tag > SERIES or len(self.values) == len(_WANTED))
 
     def finish(self) -> str:
         """The data set has ended: why it cannot be taken, in at most 64 characters; empty if it can."""
@@ -176,15 +176,13 @@ class Walk:
 
     def _missing(self) -> str:
         """What a data set that ends here lacks."""
-        if self._tag < 0:
-            return "the data set is empty"
         if self.skip:
             return f"truncated: {self.skip} bytes are missing in {_name(self._tag)}"
         if len(self._stack) > 1:
             return f"truncated: sequence {_name(self._tag)} has no end"
         if len(self._carry) > 7 or any(self._carry):
-            return f"truncated: the element after {_name(self._tag)} is not whole"
-        return ""
+            return "truncated: the last element is not whole"
+        return "the data set is empty" if self._tag < 0 else ""
 
     def _take(self, view: memoryview | bytes, pos: int) -> None:
         carry = self._carry

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from hilum.errors import LocalError, PeerError
 from hilum.wire import items
@@ -21,6 +22,8 @@ from hilum.wire.uids import (
     IMPLICIT_LE,
     is_uid,
 )
+
+_KNOWN_REPLIES: Final = frozenset(ContextReply)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,3 @@ def _match(context: ProposedContext, reply: int, transfer_syntax: str) -> Contex
         abstract_syntax=context.abstract_syntax,
         transfer_syntax=transfer_syntax if reply == ContextReply.ACCEPTED else "",
     )
-
-
-_KNOWN_REPLIES = frozenset(ContextReply)

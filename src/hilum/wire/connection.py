@@ -1,8 +1,8 @@
 """One DICOM upper-layer association, as acceptor or requestor, without the network.
 
 The shell owns the socket and the clock; this core owns what is said. Whenever something happens in the world the shell
-calls ``receive``, ``peer_closed`` or ``timer_expired``, acts on the events, writes ``data_to_send()``, and then looks at
-``closed`` and ``timer_running``.
+calls ``receive``, ``peer_closed`` or ``timer_expired``, acts on the events, writes ``data_to_send()``, and then looks
+at ``closed`` and ``timer_running``.
 
 Source: PS3.8 9.1, 9.2.
 """
@@ -121,7 +121,7 @@ class Connection:
             data: Bytes; not kept, but ``DataReceived`` events point into it.
 
         Returns:
-            What happened, in order. The pieces of a data set depend on the split, joined they do not; nothing else does.
+            What happened, in order. How a data set is cut into pieces depends on the split; nothing else does.
         """
         events: list[WireEvent] = []
         try:

@@ -137,12 +137,16 @@ class RawPeer:
     @classmethod
     def connect(cls, port: int, *, host: str = "127.0.0.1", source: str | None = None, window: int = 0) -> Self:
         sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        if window:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        if source:
-            sock.bind((source, 0))
-        sock.settimeout(10)
-        sock.connect((host, port))
+        try:
+            if window:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+            if source:
+                sock.bind((source, 0))
+            sock.settimeout(10)
+            sock.connect((host, port))
+        except OSError:
+            sock.close()
+            raise
         return cls(sock)
 
     def __enter__(self) -> Self:

@@ -48,8 +48,12 @@ class Stored:
         self.content = content
 
 
-class Discarded(Stored):
+class Discarded:
     """One instance that was not."""
+
+    def __init__(self, request: StoreRequest, content: bytes) -> None:
+        self.request = request
+        self.content = content
 
 
 class Released:

@@ -13,6 +13,8 @@ from hilum.engine.port import Phase
 from hilum.engine.process import ProcessEngine
 from stage.engine.jobs import Stage, alive, end_of, eventually
 
+WAITING = "open('pid', 'w').write(f'{os.getpid()}\\n'); wait_for('go')"
+
 
 def phase(engine: ProcessEngine, stage: Stage) -> Phase:
     return engine.status([stage.run()])[stage.run().job_id].phase
@@ -20,12 +22,10 @@ def phase(engine: ProcessEngine, stage: Stage) -> Phase:
 
 def submit_from_a_gateway_that_is_killed(engine: ProcessEngine, stage: Stage) -> None:
     program = """
-import os, signal
-from datetime import timedelta, datetime
-from pathlib import Path, PosixPath
-from hilum.engine.process import ProcessEngine
+import datetime, os, signal
+from pathlib import PosixPath
 from hilum.engine.port import Run
-import datetime
+from hilum.engine.process import ProcessEngine
 engine, run = {engine!r}, {run!r}
 engine.submit(run)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -57,11 +57,12 @@ def test_the_time_limit_holds_while_no_gateway_runs(stage: Stage) -> None:
 
 
 def test_the_next_gateway_can_cancel(stage: Stage) -> None:
-    engine = stage.engine("time.sleep(60)")
+    engine = stage.engine(WAITING)
     submit_from_a_gateway_that_is_killed(engine, stage)
-    stage.supervisor()
+    pid = stage.pid("pid")
     replace(engine).cancel(stage.run())
     assert end_of(engine, stage.run()).reason == "cancelled"
+    assert not alive(pid)
 
 
 def test_a_supervisor_that_died_before_the_start_is_replaced_by_submitting_again(stage: Stage) -> None:
@@ -82,11 +83,8 @@ def orphan(engine: ProcessEngine, stage: Stage) -> int:
     return pid
 
 
-ORPHAN = "open('pid', 'w').write(f'{os.getpid()}\\n'); wait_for('go')"
-
-
 def test_a_run_without_supervisor_runs_until_its_command_ends_and_is_lost_then(stage: Stage) -> None:
-    engine = stage.engine(ORPHAN)
+    engine = stage.engine(WAITING)
     pid = orphan(engine, stage)
     status = engine.status([stage.run()])[stage.run().job_id]
     assert status.phase is Phase.RUNNING
@@ -100,7 +98,7 @@ def test_a_run_without_supervisor_runs_until_its_command_ends_and_is_lost_then(s
 
 
 def test_a_command_that_has_let_go_of_the_lock_is_still_seen(stage: Stage) -> None:
-    engine = stage.engine("os.closerange(3, 64); " + ORPHAN)
+    engine = stage.engine("os.closerange(3, 64); " + WAITING)
     orphan(engine, stage)
     assert phase(engine, stage) is Phase.RUNNING
     (stage.folder / "go").touch()
@@ -108,7 +106,7 @@ def test_a_command_that_has_let_go_of_the_lock_is_still_seen(stage: Stage) -> No
 
 
 def test_a_child_that_outlives_command_and_supervisor_keeps_the_run_going(stage: Stage) -> None:
-    engine = stage.engine(f"if os.fork() == 0:\n    {ORPHAN}\nelse:\n    wait_for('end')")
+    engine = stage.engine(f"if os.fork() == 0:\n    {WAITING}\nelse:\n    wait_for('end')")
     pid = orphan(engine, stage)
     (stage.folder / "end").touch()
     assert phase(engine, stage) is Phase.RUNNING
@@ -118,7 +116,7 @@ def test_a_child_that_outlives_command_and_supervisor_keeps_the_run_going(stage:
 
 
 def test_a_run_without_supervisor_can_be_cancelled(stage: Stage) -> None:
-    engine = stage.engine(ORPHAN)
+    engine = stage.engine(WAITING)
     pid = orphan(engine, stage)
     engine.cancel(stage.run())
     status = end_of(engine, stage.run())
@@ -127,7 +125,7 @@ def test_a_run_without_supervisor_can_be_cancelled(stage: Stage) -> None:
 
 
 def test_a_run_without_supervisor_is_ended_at_its_time_limit(stage: Stage) -> None:
-    engine = stage.engine(ORPHAN)
+    engine = stage.engine(WAITING)
     pid = orphan(engine, stage)
     assert phase(engine, stage) is Phase.RUNNING
     status = end_of(replace(engine, timeout=timedelta(milliseconds=1)), stage.run())
@@ -137,7 +135,7 @@ def test_a_run_without_supervisor_is_ended_at_its_time_limit(stage: Stage) -> No
 
 
 def test_a_lost_run_can_be_cancelled(stage: Stage) -> None:
-    engine = stage.engine(ORPHAN)
+    engine = stage.engine(WAITING)
     os.kill(orphan(engine, stage), signal.SIGKILL)
     assert end_of(engine, stage.run()).phase is Phase.LOST
     engine.cancel(stage.run())
@@ -145,7 +143,7 @@ def test_a_lost_run_can_be_cancelled(stage: Stage) -> None:
 
 
 def test_process_ids_of_another_boot_are_nobody(stage: Stage) -> None:
-    engine = stage.engine(ORPHAN)
+    engine = stage.engine(WAITING)
     engine.submit(stage.run())
     stage.pid("pid")
     started = stage.folder / "run/1/started.json"
@@ -156,7 +154,7 @@ def test_process_ids_of_another_boot_are_nobody(stage: Stage) -> None:
 
 
 def test_a_process_that_got_the_id_of_a_supervisor_is_left_alone(stage: Stage) -> None:
-    engine = stage.engine(ORPHAN)
+    engine = stage.engine(WAITING)
     os.kill(orphan(engine, stage), signal.SIGKILL)
     assert end_of(engine, stage.run()).phase is Phase.LOST
     bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)

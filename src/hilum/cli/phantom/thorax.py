@@ -79,7 +79,8 @@ def lung(x: Array, y: Array, z: float | Array, side: Side) -> Array:
     shape = np.minimum(shape, (heights - _dome(x, y, side)) * np.float32(0.65))
     # Narrowest above the roots of the lungs, widest between the apices; in front the lungs almost touch.
     narrowing = 1 - 0.3 * np.clip((heights - 45) / 55, 0, 1) ** 2 + 0.12 * np.exp(-(((heights - 38) / 22) ** 2))
-    mediastinum = np.maximum(ellipse((x - 4) * narrowing, y - 20, 33, 78), np.float32(4.5) - np.abs(x - 1 - 0.06 * y))
+    across = ((x - 4) * narrowing).astype(np.float32, copy=False)
+    mediastinum = np.maximum(ellipse(across, y - 20, 33, 78), np.float32(4.5) - np.abs(x - 1 - 0.06 * y))
     shape = np.minimum(shape, -mediastinum)
     shape = np.minimum(shape, -ellipse(x, y - 72, 31, 34))  # spine with its muscles
     shape = np.minimum(shape, -_heart(x, y, heights, 5))

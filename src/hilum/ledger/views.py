@@ -1,0 +1,498 @@
+"""What the ledger holds, for people: nothing here leases or changes a row.
+
+Times are aware UTC. Lists begin with what is newest unless something else is said. Text that peers chose (AE titles,
+hosts, the subjects of some lines of history) is as it was stored: whoever prints it makes it harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, and_, case, cast, func, or_, select
+
+from hilum import states
+from hilum.ledger.grouping import no_contributor
+from hilum.ledger.tables import associations, deliveries, groups, history, instances, jobs, results
+from hilum.ledger.transition import AnyRow, NoSuchRowError
+from hilum.model import AssociationId, DeliveryId, GroupId, JobId, ResultId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationView:
+    """An association that stored something.
+
+    Attributes:
+        instances: How many it stored; known once it has ended, 0 until then.
+        bytes: Of them; as with ``instances``.
+        why: Why it is held.
+        folder: Below ``storage.temporary``.
+        remove_at: When its files go if it is held and nobody accepts it.
+    """
+
+    id: AssociationId
+    state: states.Association
+    calling: str
+    called: str
+    host: str
+    opened_at: datetime
+    ended_at: datetime | None
+    instances: int
+    bytes: int
+    why: str
+    folder: str
+    remove_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """A group.
+
+    Attributes:
+        key: What its instances share; may be personal data.
+        calling: Of the association that opened it.
+        closes_at: When its window ends if nothing more arrives and ``awaited`` is false.
+        awaited: An association that contributed is still open: until it ends, the window does not.
+        jobs: How many were made of it.
+    """
+
+    id: GroupId
+    state: states.Group
+    ae: str
+    kind: str
+    key: str
+    calling: str
+    host: str
+    opened_at: datetime
+    last_received_at: datetime
+    closes_at: datetime
+    closed_at: datetime | None
+    awaited: bool
+    instances: int
+    bytes: int
+    jobs: int
+    why: str
+    remove_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job and how its deliveries stand.
+
+    Attributes:
+        group_id: ``None``: its folder was made by hand.
+        folder: Absolute.
+        attempt: The one that is to run, runs or ran last, from 1.
+        last_attempt: The number of the last one that nobody has to ask for.
+        results: DICOM files that it wrote; known from the state collected on.
+        due: Deliveries still to be made; ``delivered`` and ``given_up`` likewise.
+    """
+
+    id: JobId
+    name: str
+    state: states.Job
+    group_id: GroupId | None
+    ae: str
+    workflow_name: str
+    workflow: str
+    engine: str
+    destinations: tuple[str, ...]
+    folder: str
+    instances: int
+    bytes: int
+    attempt: int
+    last_attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    completed_at: datetime | None
+    not_before: datetime
+    remove_at: datetime | None
+    why: str
+    results: int
+    due: int
+    delivered: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultView:
+    """A DICOM file that a job wrote.
+
+    Attributes:
+        path: Below the job's ``output/``.
+        offset: Where its data set begins, in bytes.
+        size: Of the file, in bytes.
+        sha256: Of the file, hexadecimal.
+    """
+
+    id: ResultId
+    path: str
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    study: str
+    offset: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryView:
+    """One result on its way to one destination.
+
+    Attributes:
+        path: Of the result, below the job's ``output/``.
+        sending: Somebody works on it just now.
+        not_before: When a due one is tried next.
+        status: The last C-STORE status, if the peer gave one.
+        why: What went wrong last.
+    """
+
+    id: DeliveryId
+    job_id: JobId
+    job_name: str
+    destination: str
+    path: str
+    sop_instance: str
+    size: int
+    state: states.Delivery
+    sending: bool
+    attempts: int
+    queued_at: datetime
+    not_before: datetime
+    ended_at: datetime | None
+    status: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationView:
+    """How deliveries to one destination stand.
+
+    Attributes:
+        next_try: When the next due one may be tried; ``None``: none is due.
+        last_error: Of a delivery that is due or given up, the one touched last; empty when there is none.
+    """
+
+    name: str
+    due: int
+    delivered: int
+    given_up: int
+    next_try: datetime | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLine:
+    """One line of history.
+
+    Attributes:
+        machine: What it is about: association, group, job, delivery, instance, result, folder, gateway, config.
+        subject: The row's id, or what there is instead.
+        destination: Of a delivery, where it goes; else empty.
+    """
+
+    id: int
+    at: datetime
+    machine: str
+    subject: str
+    from_state: str
+    event: str
+    to_state: str
+    why: str
+    remedy: str
+    destination: str = ""
+
+
+View = TypeVar("View", AssociationView, GroupView, JobView, ResultView, DeliveryView, HistoryLine)
+
+#: How each column that is not text, number or time becomes what the view promises.
+_KINDS: Mapping[tuple[str, str], Any] = {
+    ("AssociationView", "state"): states.Association,
+    ("GroupView", "state"): states.Group,
+    ("GroupView", "awaited"): bool,
+    ("JobView", "state"): states.Job,
+    ("JobView", "destinations"): tuple,
+    ("DeliveryView", "state"): states.Delivery,
+    ("DeliveryView", "sending"): bool,
+}
+
+
+def _view(kind: type[View], row: AnyRow) -> View:
+    found = row._mapping
+    names = [field.name for field in fields(kind) if field.name in found]
+    return kind(**{name: _KINDS.get((kind.__name__, name), lambda value: value)(found[name]) for name in names})
+
+
+def open_associations(connection: Connection) -> Sequence[AssociationView]:
+    """Associations that have stored something and have not ended, the oldest first."""
+    return _associations(connection, states.Association.OPEN)
+
+
+def held_associations(connection: Connection) -> Sequence[AssociationView]:
+    """Associations that ended without a release and wait for an operator or for their end, the oldest first."""
+    return _associations(connection, states.Association.HELD)
+
+
+def _associations(connection: Connection, state: states.Association) -> Sequence[AssociationView]:
+    query = select(associations).where(associations.c.state == state).order_by(associations.c.opened_at)
+    return [_view(AssociationView, row) for row in connection.execute(query)]
+
+
+def find_held(connection: Connection, association: str) -> AssociationView:
+    """The held association with this id, or whose id alone begins so.
+
+    Raises:
+        NoSuchRowError: None, or more than one.
+    """
+    found = [one for one in held_associations(connection) if one.id.startswith(association)]
+    exact = [one for one in found if one.id == association] or found
+    if len(exact) == 1:
+        return exact[0]
+    if exact:
+        raise NoSuchRowError(
+            f"{association!r} is the beginning of more than one held association: "
+            f"{', '.join(one.id for one in exact[:3])}"
+        )
+    raise NoSuchRowError(f"no held association {association!r}; `hilum accept` lists those that are held")
+
+
+def list_groups(
+    connection: Connection, *, states_wanted: Collection[states.Group] = (), limit: int = 50
+) -> Sequence[GroupView]:
+    """Open groups first, those that close next at the top; then the others, the newest first.
+
+    Args:
+        states_wanted: Only groups in these; empty = all but removed ones.
+    """
+    wanted = states_wanted or [state for state in states.Group if state is not states.Group.REMOVED]
+    is_open = groups.c.state == states.Group.OPEN
+    query = (
+        _group_query()
+        .where(groups.c.state.in_(wanted))
+        .order_by(case((is_open, 0), else_=1), case((is_open, groups.c.closes_at)), groups.c.id.desc())
+        .limit(limit)
+    )
+    return [_view(GroupView, row) for row in connection.execute(query)]
+
+
+def group(connection: Connection, group_id: int) -> GroupView:
+    """One group.
+
+    Raises:
+        NoSuchRowError: There is none with this number.
+    """
+    row = connection.execute(_group_query().where(groups.c.id == group_id)).one_or_none()
+    if row is None:
+        raise NoSuchRowError(f"there is no group {group_id}; `hilum groups` lists them")
+    return _view(GroupView, row)
+
+
+def _group_query() -> Select[Any]:
+    made = select(func.count()).where(jobs.c.group_id == groups.c.id).scalar_subquery()
+    awaited = and_(groups.c.state == states.Group.OPEN, ~no_contributor())
+    return select(groups, awaited.label("awaited"), made.label("jobs"))
+
+
+def list_jobs(
+    connection: Connection,
+    *,
+    state: states.Job | None = None,
+    ae: str | None = None,
+    workflow: str | None = None,
+    limit: int = 50,
+) -> Sequence[JobView]:
+    """Jobs, the newest first.
+
+    Args:
+        state: ``None`` = all but removed ones.
+        workflow: The name of its entry in ``workflows``, or what ``job.meta`` holds.
+    """
+    query = _job_query().order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
+    query = query.where(jobs.c.state == state if state else jobs.c.state != states.Job.REMOVED)
+    if ae is not None:
+        query = query.where(jobs.c.ae == ae)
+    if workflow is not None:
+        query = query.where(or_(jobs.c.workflow_name == workflow, jobs.c.workflow == workflow))
+    return [_view(JobView, row) for row in connection.execute(query)]
+
+
+def job(connection: Connection, job_id: str) -> JobView:
+    """One job, by its whole id.
+
+    Raises:
+        NoSuchRowError: There is none.
+    """
+    row = connection.execute(_job_query().where(jobs.c.id == job_id)).one_or_none()
+    if row is None:
+        raise NoSuchRowError(f"there is no job {job_id}; `hilum jobs` lists them")
+    return _view(JobView, row)
+
+
+def _job_query() -> Select[Any]:
+    written = select(func.count()).where(results.c.job_id == jobs.c.id).scalar_subquery()
+    counts = {
+        name: select(func.count())
+        .where(deliveries.c.job_id == jobs.c.id, deliveries.c.state == state)
+        .scalar_subquery()
+        .label(name)
+        for name, state in (
+            ("due", states.Delivery.DUE),
+            ("delivered", states.Delivery.DELIVERED),
+            ("given_up", states.Delivery.GIVEN_UP),
+        )
+    }
+    return select(jobs, written.label("results"), *counts.values())
+
+
+def job_counts(connection: Connection) -> Mapping[states.Job, int]:
+    """How many jobs are in each state, in the order of a job's life; every state is there."""
+    found = {row.state: row.number for row in connection.execute(_counts(jobs))}
+    return {state: found.get(state, 0) for state in states.Job}
+
+
+def group_counts(connection: Connection) -> Mapping[states.Group, int]:
+    """How many groups are in each state; every state is there."""
+    found = {row.state: row.number for row in connection.execute(_counts(groups))}
+    return {state: found.get(state, 0) for state in states.Group}
+
+
+def _counts(table: Table) -> Select[Any]:
+    return select(table.c.state, func.count().label("number")).group_by(table.c.state)
+
+
+def job_results(connection: Connection, job_id: str) -> Sequence[ResultView]:
+    """The DICOM files that a job wrote, by path."""
+    query = select(results).where(results.c.job_id == job_id).order_by(results.c.path)
+    return [_view(ResultView, row) for row in connection.execute(query)]
+
+
+def list_deliveries(
+    connection: Connection,
+    *,
+    now: datetime,
+    state: states.Delivery | None = None,
+    destination: str | None = None,
+    job_id: str | None = None,
+    limit: int | None = 50,
+) -> Sequence[DeliveryView]:
+    """Deliveries, those queued last first, within a job by path.
+
+    Args:
+        limit: ``None`` = all.
+    """
+    sending = and_(deliveries.c.state == states.Delivery.DUE, deliveries.c.lease_until > now)
+    query = (
+        select(
+            deliveries,
+            jobs.c.name.label("job_name"),
+            results.c.path,
+            results.c.sop_instance,
+            results.c.size,
+            case((sending, 1), else_=0).label("sending"),
+        )
+        .join(jobs, jobs.c.id == deliveries.c.job_id)
+        .join(results, results.c.id == deliveries.c.result_id)
+        .order_by(deliveries.c.queued_at.desc(), deliveries.c.job_id, results.c.path, deliveries.c.destination)
+    )
+    for column, value in (
+        (deliveries.c.state, state),
+        (deliveries.c.destination, destination),
+        (deliveries.c.job_id, job_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    return [_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
+
+
+def destinations(connection: Connection) -> Sequence[DestinationView]:
+    """How deliveries stand, by the names of destinations; only those that anything was ever due for."""
+    found: dict[str, dict[str, Any]] = {}
+    rows = connection.execute(
+        select(deliveries.c.destination, deliveries.c.state, func.count(), func.min(deliveries.c.not_before)).group_by(
+            deliveries.c.destination, deliveries.c.state
+        )
+    )
+    for name, state, count, first in rows:
+        entry = found.setdefault(name, {"name": name, "next_try": None, "due": 0, "delivered": 0, "given_up": 0})
+        entry[states.Delivery(state).name.lower()] = count
+        if state == states.Delivery.DUE:
+            entry["next_try"] = first
+    return [DestinationView(**entry, last_error=_last_error(connection, name)) for name, entry in sorted(found.items())]
+
+
+def _last_error(connection: Connection, destination: str) -> str:
+    undelivered = deliveries.c.state.in_((states.Delivery.DUE, states.Delivery.GIVEN_UP))
+    why: str | None = connection.execute(
+        select(deliveries.c.why)
+        .where(deliveries.c.destination == destination, undelivered, deliveries.c.why != "")
+        .order_by(func.coalesce(deliveries.c.ended_at, deliveries.c.not_before).desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return why or ""
+
+
+#: Events that tell of a setback although no operator has to do anything about it.
+_SETBACKS = (
+    states.JobEvent.ATTEMPT_FAILED,
+    states.JobEvent.FAILED,
+    states.DeliveryEvent.FAILED_FOR_NOW,
+    states.DeliveryEvent.FAILED_FOR_GOOD,
+    states.AssociationEvent.BROKEN,
+    states.AssociationEvent.EXPIRED,
+)
+
+
+def list_history(
+    connection: Connection, *, since: datetime | None = None, everything: bool = False, limit: int = 100
+) -> Sequence[HistoryLine]:
+    """What was refused, ignored, held, tried in vain, given up or removed; the last lines, in the order of time.
+
+    Args:
+        everything: Every change of every row, too.
+    """
+    query = select(history).order_by(history.c.id.desc()).limit(limit)
+    if since is not None:
+        query = query.where(history.c.at >= since)
+    if not everything:
+        query = query.where(or_(history.c.remedy != "", history.c.event.in_(_SETBACKS)))
+    return _lines(connection, connection.execute(query).all()[::-1])
+
+
+def job_history(connection: Connection, view: JobView) -> Sequence[HistoryLine]:
+    """All that happened to a job, its group, its results and its deliveries, in the order of time."""
+    own = select(cast(deliveries.c.id, Text)).where(deliveries.c.job_id == view.id)
+    about: list[ColumnElement[bool]] = [
+        and_(history.c.machine == "job", history.c.subject == view.id),
+        and_(history.c.machine == "delivery", history.c.subject.in_(own)),
+        and_(history.c.machine == "result", history.c.subject.startswith(f"{view.id}:", autoescape=True)),
+    ]
+    if view.group_id is not None:
+        about.append(and_(history.c.machine == "group", history.c.subject == str(view.group_id)))
+    query = select(history).where(or_(*about)).order_by(history.c.at, history.c.id)
+    return _lines(connection, connection.execute(query).all())
+
+
+def _lines(connection: Connection, rows: Sequence[AnyRow]) -> Sequence[HistoryLine]:
+    """With the destinations of deliveries, which the lines themselves do not name."""
+    numbers = sorted({int(row.subject) for row in rows if row.machine == "delivery"})
+    going_to: dict[str, str] = {}
+    while numbers:
+        chunk, numbers = numbers[:500], numbers[500:]  # SQLite takes some thousand parameters at most
+        found = connection.execute(select(deliveries.c.id, deliveries.c.destination).where(deliveries.c.id.in_(chunk)))
+        going_to |= {str(row.id): row.destination for row in found}
+    lines = (_view(HistoryLine, row) for row in rows)
+    return [
+        replace(line, destination=going_to.get(line.subject, "")) if line.machine == "delivery" else line
+        for line in lines
+    ]
+
+
+def senders(connection: Connection, group_id: int) -> Sequence[AssociationView]:
+    """The associations that contributed to a group, in the order in which they were opened."""
+    contributed = select(instances.c.association_id).where(instances.c.group_id == group_id)
+    query = select(associations).where(associations.c.id.in_(contributed)).order_by(associations.c.opened_at)
+    return [_view(AssociationView, row) for row in connection.execute(query)]
