@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, NoReturn, Self
 
 from hilum.association.outflow import Outflow
-from hilum.association.peer import Peer, PermanentRejectError, TransientRejectError
+from hilum.association.peer import AssociationRejectedError, Peer, PermanentRejectError, TransientRejectError
 from hilum.association.settings import RequestorTimeouts
 from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut
 from hilum.errors import LocalError, PermanentError, TemporaryError
@@ -33,6 +33,16 @@ from hilum.wire import (
     echo_request,
     store_request,
 )
+
+__all__ = [
+    "MAX_CONTEXTS",
+    "AssociationRejectedError",
+    "Peer",
+    "PermanentRejectError",
+    "Requestor",
+    "RequestorTimeouts",
+    "TransientRejectError",
+]
 
 #: Presentation context IDs are odd and fit into a byte. Source: PS3.8 9.3.2.2.
 MAX_CONTEXTS: Final = 128
