@@ -13,9 +13,6 @@ from pydicom.uid import SecondaryCaptureImageStorage, SegmentationStorage
 from examples.workflow import run
 from hilum.cli.phantom import Series, write_series
 
-# What a run gives is made once per process: keep these tests in one.
-pytestmark = pytest.mark.xdist_group("lung")
-
 
 @pytest.fixture(scope="module")
 def results(chest: Series, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -66,14 +66,17 @@ def load(name: str) -> Processor:
     except Exception as error:
         # Somebody else's module runs here: whatever it raises is told to the operator as what it is.
         raise ProcessorError(f"processor {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
-    method: Callable[..., object] | None = getattr(processor, "plan", None)
-    try:
-        if method is None:
-            raise TypeError
-        inspect.signature(method).bind(object(), ())
-    except TypeError:
-        raise ProcessorError(f"processor {name!r} has no method plan(group, workflows)") from None
+    if not _plans(getattr(processor, "plan", None)):
+        raise ProcessorError(f"processor {name!r} has no method plan(group, workflows)")
     return cast("Processor", processor)
+
+
+def _plans(method: Callable[..., object] | None) -> bool:
+    try:
+        inspect.signature(method or object).bind(object(), ())
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _find(name: str) -> object:

@@ -13,11 +13,14 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, update
 
 from hilum import states
 from hilum.errors import LocalError, PermanentError
 from hilum.ledger import tables
+
+_log = structlog.get_logger("hilum.ledger")
 
 
 class LeaseLostError(LocalError):
@@ -98,6 +101,8 @@ def apply(
         .values(state=after.value, lease_owner=None, lease_until=None, **values)
     )
     note(connection, machine, str(row_id), event, now=now, why=why, remedy=remedy, before=before, after=after)
+    level = "warning" if remedy else "debug" if machine == "delivery" else "info"
+    getattr(_log, level)(f"{machine}.{event}", subject=str(row_id), state=str(after), **({"why": why} if why else {}))
     return after
 
 

@@ -135,6 +135,7 @@ def _store(settings: config.Settings) -> StoreSettings:
         rules=lambda called: rules.get(called, gone),
         durability=Durability(scp.durability),
         aborted_retention=timedelta(seconds=scp.aborted_retention),
+        log_data_sets=scp.log_dimse_datasets,
     )
 
 

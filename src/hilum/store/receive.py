@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.reception import Received, Tally
 from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
+from hilum.observe.datasets import log_data_set
 from hilum.store import policy
 from hilum.store.disk import Watermark
 from hilum.store.part10 import file_meta
@@ -53,12 +55,14 @@ class StoreSettings:
         spool: ``storage.temporary``.
         rules: By called AE title.
         aborted_retention: How long associations that ended without a release are held.
+        log_data_sets: Write command sets and data sets, pixel data excepted, to the log: personal data.
     """
 
     spool: Path
     rules: Callable[[str], StoreRule]
     durability: Durability
     aborted_retention: timedelta
+    log_data_sets: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,8 @@ class SpoolSink:
 
     def begin(self, request: StoreRequest) -> SpoolWriter | Answer:
         """Start an instance, or answer it at once."""
+        if self._settings.log_data_sets:
+            _log.info("dimse.command", association=self.info.id, **dataclasses.asdict(request))
         decided = policy.before(request, full=self._receiver.watermark.full(), ignored=self.rule.ignored)
         if decided is policy.SUCCESS:
             self._ignored[request.sop_class] += 1
@@ -156,6 +162,8 @@ class SpoolSink:
         except TemporaryError as error:
             file.discard()
             return self._refuse(policy.out_of_resources("the instance could not be written to disk"), str(error))
+        if self._settings.log_data_sets:
+            log_data_set(self.info.id, file.path)
         self._received.append(
             Received(
                 number=file.number,

@@ -1,0 +1,56 @@
+# Every verb sets up what it needs first; `make` alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# A compiled module that is thrown away has to be compiled again by the next of the many processes that tests start.
+unexport PYTHONDONTWRITEBYTECODE
+# An activated environment of something else must not decide what runs here.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+
+BIN := .venv/bin
+READY := .venv/.ready
+# Options for pytest, e.g. make test ARGS="-k timeout -x"
+ARGS ?=
+
+.PHONY: help run demo test lint types docs pins setup
+
+help: ## list the verbs
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+
+run: $(READY) app.yaml ## start the gateway with ./app.yaml, made first if absent
+	@exec $(BIN)/hilum serve
+
+demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEEP=1 keeps serving
+	@exec $(BIN)/hilum demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+test: $(READY) lint types ## lint, types and all tests
+	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc
+	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(READY) ## style, format and who may import whom
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+
+types: $(READY) ## check the types
+	@$(BIN)/mypy
+
+docs: $(READY) ## write the generated pages of docs/
+	@scripts/generate-docs
+
+pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
+	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)
+
+setup: $(READY) ## make .venv with Hilum and its tools
+	@echo "setup: .venv is ready"
+
+$(READY): requirements/dev.txt pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $@
+
+app.yaml: | $(READY)
+	@$(BIN)/hilum init
