@@ -22,7 +22,7 @@ help: ## list the verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
 
 run: $(READY) app.yaml ## start the gateway with ./app.yaml, made first if absent
-	@exec $(BIN)/hilum serve
+	@exec $(BIN)/hilum serve --config app.yaml
 
 demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEEP=1 keeps serving
 	@exec $(BIN)/hilum demo $(if $(filter-out 0,$(KEEP)),--keep)
@@ -53,4 +53,4 @@ $(READY): requirements/dev.txt pyproject.toml scripts/setup
 	@touch $@
 
 app.yaml: | $(READY)
-	@$(BIN)/hilum init
+	@$(BIN)/hilum init app.yaml

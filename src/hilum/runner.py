@@ -8,6 +8,7 @@ stopping.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -93,6 +94,8 @@ class Runner(Generic[Work, Outcome]):
     wake: Wake
     poll: timedelta = POLL
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _rest_until: float = 0.0  # monotonic
     _going: dict[Future[None], Work] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -107,25 +110,31 @@ class Runner(Generic[Work, Outcome]):
             self._threads.append(thread)
 
     def stop(self) -> None:
-        """Claim nothing more and wait until what goes on is recorded."""
+        """Claim nothing more and wait until what goes on is recorded; its leases are kept until then."""
         self._stopping.set()
         self.wake.notify()
-        for thread in self._threads:
+        for thread in self._threads[:1]:  # the loop: what it has claimed is in the pool once it ended
             thread.join()
         if self._pool is not None:
             self._pool.shutdown(wait=True)
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
+            # Work that failed may be claimable at once, and would be claimed and fail as fast as the machine can.
+            if self._stopping.wait(self._rest_until - time.monotonic()):
+                return
             seen = self.wake.generation
+            now = self.clock()
             with self._lock:
                 free = self.step.concurrency - len(self._going)
-            claimed = self._claim(free) if free > 0 else 0
+            claimed = self._claim(free, now) if free > 0 else 0
             if not claimed and not self._stopping.is_set():
-                self.wake.wait(seen, self._until_next())
+                self.wake.wait(seen, self._until_next(now))
 
-    def _claim(self, limit: int) -> int:
-        now = self.clock()
+    def _claim(self, limit: int, now: datetime) -> int:
         try:
             works = self.step.claim(now, now + LEASE, limit)
         except TemporaryError as error:
@@ -143,14 +152,22 @@ class Runner(Generic[Work, Outcome]):
             future.add_done_callback(self._done)
         return len(works)
 
-    def _until_next(self) -> float:
+    def _until_next(self, claimed_at: datetime) -> float:
+        """Seconds until something falls due that was not due when it was last looked for, at most the poll."""
+        limit = self.poll.total_seconds()
         now = self.clock()
         try:
             due = self.step.next_due(now)
-        except TemporaryError:
-            due = None
-        limit = self.poll.total_seconds()
-        return limit if due is None else min(limit, max(0.001, (due - now).total_seconds()))
+        except TemporaryError as error:
+            _log.warning("step.next_due_failed", step=self.step.name, error=str(error))
+            return limit
+        except Exception:  # noqa: BLE001  as in _claim
+            _log.exception("step.next_due_failed", step=self.step.name)
+            return limit
+        # What was due and could not be claimed, because nothing is free or somebody else has it, wakes this step later.
+        if due is None or due <= claimed_at:
+            return limit
+        return min(limit, max(0.001, (due - now).total_seconds()))
 
     def _work(self, work: Work) -> None:
         try:
@@ -160,6 +177,7 @@ class Runner(Generic[Work, Outcome]):
             self._failed(work, error)
 
     def _failed(self, work: Work, error: Exception) -> None:
+        self._rest_until = time.monotonic() + self.poll.total_seconds()
         # Whatever it was, the row must not stay leased by a work that is over; expected errors need no traceback.
         if isinstance(error, HilumError):
             _log.warning("step.failed", step=self.step.name, error=str(error))
@@ -178,7 +196,7 @@ class Runner(Generic[Work, Outcome]):
         self.wake.notify()
 
     def _keep_leases(self) -> None:
-        while not self._stopping.wait(LEASE.total_seconds() / 3):
+        while not self._over.wait(LEASE.total_seconds() / 3):
             with self._lock:
                 works = list(self._going.values())
             if works:
@@ -186,6 +204,8 @@ class Runner(Generic[Work, Outcome]):
                     self.step.renew(works, self.clock() + LEASE)
                 except TemporaryError as error:
                     _log.warning("step.renew_failed", step=self.step.name, error=str(error))
+                except Exception:  # noqa: BLE001  as in _claim
+                    _log.exception("step.renew_failed", step=self.step.name)
 
 
 class Running(Protocol):

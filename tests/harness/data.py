@@ -23,7 +23,7 @@ def make_instance(
     size: int = 2048,
     fill: int = 0,
 ) -> Path:
-    """Write a small CT-like instance with exactly these identifiers; ``None`` leaves an attribute out or makes a new UID."""
+    """Write a small CT-like instance; ``patient=None`` leaves the attribute out, other ``None`` make a new UID."""
     meta = FileMetaDataset()
     uid = sop_instance or generate_uid()
     meta.MediaStorageSOPClassUID = sop_class

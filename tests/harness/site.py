@@ -109,7 +109,13 @@ class Site:
         """Rows of a table of the ledger, in the order they were made."""
         columns = tables.metadata.tables[table]
         query = select(columns).where(*(columns.c[name] == value for name, value in where.items()))
-        order = columns.c.created_at if table == "jobs" else columns.c.opened_at if table == "associations" else columns.c.id
+        order = (
+            columns.c.created_at
+            if table == "jobs"
+            else columns.c.opened_at
+            if table == "associations"
+            else columns.c.id
+        )
         with self.database.read() as connection:
             return connection.execute(query.order_by(order)).all()
 
@@ -127,7 +133,9 @@ class Site:
         try:
             return eventually(look, seconds=seconds, what=f"{count} jobs in state {state}")
         except AssertionError as error:
-            raise AssertionError(f"{error}; jobs: {[(job.name, job.state, job.why) for job in self.rows('jobs')]}") from None
+            raise AssertionError(
+                f"{error}; jobs: {[(job.name, job.state, job.why) for job in self.rows('jobs')]}"
+            ) from None
 
     @property
     def spool(self) -> Path:

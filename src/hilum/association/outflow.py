@@ -35,33 +35,35 @@ class Outflow:
         """Bytes of a data set that fit at once."""
         return self._fragment * len(self._rooms)
 
-    def fill(self, descriptor: int, offset: int, left: int, context_id: int) -> tuple[memoryview, int]:
+    def fill(
+        self, descriptor: int, offset: int, left: int, context_id: int, *, padding: int = 0
+    ) -> tuple[memoryview, int]:
         """Read the next part of a data set.
 
         Args:
             offset: Where in the file the part begins.
-            left: Bytes of the data set that are not sent yet; may be 0 for an empty data set.
+            left: Bytes that are not sent yet, padding counted; may be 0 for an empty data set.
+            padding: How many NUL bytes, 0 or 1, end the data set without being in the file.
 
         Returns:
-            What to write, valid until the next call, and how many bytes of the data set it holds.
+            What to write, valid until the next call, and how many of the bytes left it holds.
 
         Raises:
             EOFError: The file is shorter than that.
             OSError: It cannot be read.
         """
         size = min(left, self.capacity)
-        full, rest = divmod(size, self._fragment)
-        if rest or not size:
-            used = full + 1
-        else:
-            used, rest = full, self._fragment
-        middle = self._connection.data_header(context_id, self._fragment, last=False) if used > 1 else b""
-        for header in self._headers[: used - 1]:
-            header[:] = middle
-        self._headers[used - 1][:] = self._connection.data_header(context_id, rest if size else 0, last=size == left)
-        if size:
-            rooms = self._rooms[:used]
-            rooms[-1] = rooms[-1][:rest]
-            if os.preadv(descriptor, rooms, offset) != size:
-                raise EOFError
-        return self._buffer[: used * _HEADER_BYTES + size], size
+        padding = padding if size == left else 0
+        before, rest = divmod(max(size - 1, 0), self._fragment)  # whole fragments before the last one
+        rest += size > 0
+        if before:
+            header = self._connection.data_header(context_id, self._fragment, last=False)
+            for place in self._headers[:before]:
+                place[:] = header
+        self._headers[before][:] = self._connection.data_header(context_id, rest, last=size == left)
+        rooms = [*self._rooms[:before], self._rooms[before][: rest - padding]]
+        if os.preadv(descriptor, rooms, offset) != size - padding:
+            raise EOFError("the end of the file came too soon")
+        if padding:
+            self._rooms[before][rest - 1] = 0
+        return self._buffer[: (before + 1) * _HEADER_BYTES + size], size

@@ -66,6 +66,7 @@ class Provider:
         self._sink = sink
         self._observer = observer
         self._object_bytes = object_bytes
+        self._syntaxes: dict[int, tuple[Uid, Uid]] = {}  # by context, checked when first used
         self._incoming: _Incoming | None = None
         self._stored = self._passed_over = self._refused = self._echoes = self._data_bytes = 0
 
@@ -155,11 +156,12 @@ class Provider:
         if not command.has_data:
             return Answer(status=Status.CANNOT_UNDERSTAND, comment="C-STORE-RQ says that no data set follows")
         try:
-            sop_class = Uid(command.sop_class)
             sop_instance = Uid(command.sop_instance)
-            transfer_syntax = Uid(context.transfer_syntax)
+            if context_id not in self._syntaxes:
+                self._syntaxes[context_id] = Uid(context.abstract_syntax), Uid(context.transfer_syntax)
         except ValueError:
             return Answer(status=Status.INVALID_SOP_INSTANCE, comment="Affected SOP Instance UID is not a valid UID")
+        sop_class, transfer_syntax = self._syntaxes[context_id]
         return self._sink.begin(
             StoreRequest(
                 sop_class=sop_class,

@@ -17,6 +17,7 @@ from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut
 from hilum.errors import LocalError, PermanentError, TemporaryError
 from hilum.model import AETitle, Answer, Uid
 from hilum.wire import (
+    DEFLATED_LE,
     VERIFICATION,
     Aborted,
     AssociateAccepted,
@@ -47,6 +48,8 @@ __all__ = [
 #: Presentation context IDs are odd and fit into a byte. Source: PS3.8 9.3.2.2.
 MAX_CONTEXTS: Final = 128
 
+#: Transfer syntaxes whose data set is one deflated stream. Source: PS3.5 A.5, A.7.
+_DEFLATED: Final = frozenset({DEFLATED_LE, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 #: Only answers come back, and they are small.
 _MAX_PDU_BYTES: Final = 16384
 #: How long an aborted peer may take to close.
@@ -167,7 +170,7 @@ class Requestor:
         sop_instance: Uid,
         transfer_syntax: Uid,
     ) -> Answer:
-        """Send one instance, its bytes as they are.
+        """Send one instance, its bytes as they are; a deflated one of odd length gets the padding it lacks.
 
         Args:
             file: A regular file, open for reading, or its descriptor; its position is neither used nor moved.
@@ -199,7 +202,9 @@ class Requestor:
         request = store_request(self._next_message_id(), sop_class=sop_class, sop_instance=sop_instance)
         self._connection.send_command(context_id, request)
         self._write(self._link.flush(more=True))
-        self._send_data(descriptor, offset, length, context_id)
+        # PS3.5 A.5 asks for an even number of bytes, but real files lack the last one, and DCMTK aborts without it.
+        padding = length % 2 if transfer_syntax in _DEFLATED else 0
+        self._send_data(descriptor, offset, length + padding, context_id, padding)
         response = self._response(context_id, request)
         assert response.status is not None
         return Answer(status=response.status, comment=_printable(response.comment))
@@ -333,13 +338,13 @@ class Requestor:
         for event in events:
             self._check(event)
 
-    def _send_data(self, descriptor: int, offset: int, length: int, context_id: int) -> None:
+    def _send_data(self, descriptor: int, offset: int, length: int, context_id: int, padding: int) -> None:
         """Send a data set, and notice when the peer does not want it any more."""
         outflow = self._outflow = self._outflow or Outflow(self._connection)
         sent = 0
         while True:
             try:
-                part, size = outflow.fill(descriptor, offset + sent, length - sent, context_id)
+                part, size = outflow.fill(descriptor, offset + sent, length - sent, context_id, padding=padding)
             except (OSError, EOFError) as error:
                 self._give_up(f"the file could not be read to its end, so the association was aborted: {error}")
             self._write(self._link.send(part))

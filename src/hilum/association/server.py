@@ -178,10 +178,22 @@ class Server:
             sock.close()
             self._observer(ConnectionDropped(host=host, port=port, why=full))
             return
-        self._serve(sock, host, port)
+        try:
+            self._serve(sock, host, port)
+        except (OSError, RuntimeError) as error:
+            # The connection is gone again, or there are no more threads, which is like a lack of descriptors.
+            logger.warning("listener.cannot-serve: %s", error)
+            sock.close()
+            self._capacity.leave(host)
+            self._stopping.wait(_BREATH_SECONDS)
 
     def _serve(self, sock: socket.socket, host: str, port: int) -> None:
-        """Start the connection's thread."""
+        """Start the connection's thread.
+
+        Raises:
+            OSError: The connection is gone.
+            RuntimeError: There are no more threads.
+        """
         acceptor = Acceptor(
             sock,
             host,
@@ -197,14 +209,10 @@ class Server:
             self._serving[acceptor] = thread
         try:
             thread.start()
-        except RuntimeError as error:
-            # Out of threads, which is like being out of descriptors.
-            logger.warning("listener.cannot-serve: %s", error)
+        except RuntimeError:
             with self._guard:
                 del self._serving[acceptor]
-            sock.close()
-            self._capacity.leave(host)
-            self._stopping.wait(_BREATH_SECONDS)
+            raise
 
     def _run(self, acceptor: Acceptor) -> None:
         try:

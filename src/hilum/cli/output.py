@@ -114,12 +114,12 @@ def pairs(rows: Sequence[tuple[str, str]], *, indent: int = 0) -> None:
 
 def emit(document: object) -> None:
     """Print one JSON document."""
-    print(json.dumps(plain(document), indent=2, ensure_ascii=False))
+    print(json.dumps(plain(document), indent=2))
 
 
 def emit_line(document: Mapping[str, object]) -> None:
     """Print one line of a stream of JSON objects, at once."""
-    print(json.dumps(plain(document), ensure_ascii=False), flush=True)
+    print(json.dumps(plain(document)), flush=True)
 
 
 def plain(value: object) -> Any:  # noqa: ANN401  what JSON knows

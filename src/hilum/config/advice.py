@@ -62,7 +62,7 @@ def _ae_titles(settings: Settings) -> list[tuple[KeyPath, str]]:
 
 
 def _lower_case(section: Section, path: KeyPath, title: str) -> list[tuple[KeyPath, str]]:
-    if title in {title.upper(), section.model_fields["ae_title"].default}:
+    if title in {title.upper(), type(section).model_fields["ae_title"].default}:
         return []
     message = (
         f"{title} has lower-case letters; AE titles are case-sensitive and many devices only know upper case: "

@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, StreamMark
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.scanner import Scanner
 
 from hilum.config.places import Finding, KeyPath, Places, Position
 
@@ -118,13 +119,25 @@ def parse_value(text: str, variable: str) -> Value:
     return value
 
 
+class _ShallowScanner(Scanner):
+    """Stops at deep nesting; without it, a file of brackets alone keeps the scanner busy for half a minute."""
+
+    def fetch_flow_collection_start(self, TokenClass: Any, to_push: str) -> None:  # noqa: ANN401, N803 - theirs
+        if self.flow_level > MAX_DEPTH:
+            raise UnreadableError(_TOO_DEEP, _position(self.reader.get_mark()))
+        super().fetch_flow_collection_start(TokenClass, to_push)
+
+
 def _compose(text: str) -> Node | None:
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _ShallowScanner
     yaml.composer.warn_double_anchors = False
     try:
         node: Node | None = yaml.compose(text)
     except MarkedYAMLError as error:
         raise _syntax_error(error) from None
+    except UnreadableError:
+        raise
     except RecursionError:
         raise UnreadableError(_TOO_DEEP) from None
     except Exception as error:  # noqa: BLE001 - on malformed text the parser raises more than it documents

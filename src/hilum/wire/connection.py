@@ -254,12 +254,16 @@ class Connection:
         Args:
             source: 0 = the service user, 2 = the upper layer itself.
             reason: See ``AbortReason``; 0 with source 0.
+
+        Raises:
+            LocalError: Source or reason is not 0-255.
         """
+        abort = pdu.encode_abort(source, reason)
         if self.state is State.AWAITING_ASSOCIATE:
             # Table 9-10 knows no local user in this state; the effect of giving up is that of the timer.
             self._step(Event.TIMER_EXPIRED)
         elif self._may(Event.ABORT_REQUEST) and self._step(Event.ABORT_REQUEST) is Action.SEND_USER_ABORT:
-            self._out.append(pdu.encode_abort(source, reason))
+            self._out.append(abort)
 
     # The machine
 

@@ -149,7 +149,8 @@ def _elements(command: Command) -> Iterator[bytes]:
     if command.status is not None:
         yield _element(_STATUS, _SHORT.pack(command.status))
     if command.comment:
-        yield _element(_COMMENT, _padded(command.comment[:64].replace("\\", "/"), b" "))
+        # One value of at most 64 characters, in the default repertoire whatever was written.
+        yield _element(_COMMENT, _padded(command.comment[:64].replace("\\", "/"), b" ", errors="replace"))
     if command.sop_instance:
         yield _element(_SOP_INSTANCE, _padded(command.sop_instance, b"\0"))
     if command.move_originator:
@@ -162,8 +163,8 @@ def _element(number: int, value: bytes) -> bytes:
     return _ELEMENT.pack(0, number, len(value)) + value
 
 
-def _padded(text: str, padding: bytes) -> bytes:
-    value = text.encode("ascii")
+def _padded(text: str, padding: bytes, *, errors: str = "strict") -> bytes:
+    value = text.encode("ascii", errors)
     return value + padding if len(value) % 2 else value
 
 

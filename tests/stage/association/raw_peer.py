@@ -38,9 +38,7 @@ def _associate(kind: int, called: str, calling: str, items: bytes, max_length: i
     return pdu(kind, head + item(0x10, b"1.2.840.10008.3.1.1.1") + items + item(0x50, user))
 
 
-def associate_rq(
-    *contexts: Context, called: str = "HILUM", calling: str = "SCANNER", max_length: int = 16384
-) -> bytes:
+def associate_rq(*contexts: Context, called: str = "HILUM", calling: str = "SCANNER", max_length: int = 16384) -> bytes:
     items = b"".join(
         item(
             0x20,
@@ -86,15 +84,11 @@ def echo_rq(message_id: int = 1, context_id: int = 1) -> bytes:
 def store_rq(
     uid: str = "1.2.3", *, message_id: int = 1, sop_class: str = CT, context_id: int = 3, data_type: int = 0
 ) -> bytes:
-    fields = command_set(
-        x0002=sop_class, x0100=0x01, x0110=message_id, x0700=0, x0800=data_type, x1000=uid
-    )
+    fields = command_set(x0002=sop_class, x0100=0x01, x0110=message_id, x0700=0, x0800=data_type, x1000=uid)
     return p_data(context_id, COMMAND | LAST, fields)
 
 
-def response(
-    field: int, message_id: int, status: int, *, context_id: int = 1, data_type: int = 0x0101
-) -> bytes:
+def response(field: int, message_id: int, status: int, *, context_id: int = 1, data_type: int = 0x0101) -> bytes:
     fields = command_set(x0100=field, x0120=message_id, x0800=data_type, x0900=status)
     return p_data(context_id, COMMAND | LAST, fields)
 
@@ -158,6 +152,11 @@ class RawPeer:
     def send(self, *data: bytes) -> None:
         self.socket.sendall(b"".join(data))
 
+    def flood(self, data: bytes) -> None:
+        """Send it again and again; raises when the other side takes no more or has closed."""
+        while True:
+            self.send(data)
+
     def read(self, count: int) -> bytes:
         """Exactly so many bytes, or fewer if the other side closes."""
         data = b""
@@ -191,6 +190,11 @@ class RawPeer:
         kind, body = self.pdu()
         assert kind == AC, f"PDU of type {kind}: {body.hex()}"
         return body
+
+    def reset(self) -> None:
+        """Close so that the other side gets a RST instead of a FIN."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     def release(self) -> None:
         self.send(RELEASE)

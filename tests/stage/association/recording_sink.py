@@ -76,7 +76,7 @@ class RecordingReceiver:
         self.congested_because: str | None = None
         self.on_open: Callable[[AssociationInfo], None] = lambda _: None
         self.on_begin: Callable[[StoreRequest], Answer | None] = lambda _: None
-        self.on_write: Callable[[int], None] = lambda _: None
+        self.on_write: Callable[[int], object] = lambda _: None
         self.on_finish: Callable[[StoreRequest], Answer] = lambda _: Answer(status=0)
         self.on_release: Callable[[], None] = lambda: None
 

@@ -6,14 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from stage.association.raw_peer import RawPeer
-from stage.association.recording_sink import RecordingReceiver
-
 from hilum.association.admission import AdmissionRules, Source
 from hilum.association.server import Server
 from hilum.association.settings import AcceptorSettings
 from hilum.model import AETitle
 from hilum.wire import NegotiationPolicy
+from stage.association.raw_peer import RawPeer
+from stage.association.recording_sink import RecordingReceiver
 
 
 class Gateway:

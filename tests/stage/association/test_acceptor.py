@@ -9,6 +9,11 @@ import time
 from typing import Any
 
 import pytest
+
+from hilum.association.observer import AssociationAccepted, AssociationEnded, ConnectionDropped, InstanceRefused
+from hilum.association.sink import Ending
+from hilum.errors import TemporaryError
+from hilum.model import Answer, StoreRequest, Uid
 from stage.association.raw_peer import (
     ABORT,
     CT,
@@ -38,11 +43,6 @@ from stage.association.raw_peer import (
 )
 from stage.association.recording_sink import Broken, Discarded, Released, Stored
 from stage.association.running_gateway import Gateway
-
-from hilum.association.observer import AssociationAccepted, AssociationEnded, InstanceRefused
-from hilum.association.sink import Ending
-from hilum.errors import TemporaryError
-from hilum.model import Answer, StoreRequest, Uid
 
 CONTENT = bytes(range(256)) * 40
 
@@ -226,7 +226,9 @@ def test_a_response_that_nobody_asked_for_ends_the_association(gateway: Gateway)
     assert "8001H" in ended(gateway, Ending.PROTOCOL_ERROR).why
 
 
-@pytest.mark.parametrize(("answer", "refused"), [(Answer(status=0), 0), (Answer(status=0xA700, comment="disk full"), 1)])
+@pytest.mark.parametrize(
+    ("answer", "refused"), [(Answer(status=0), 0), (Answer(status=0xA700, comment="disk full"), 1)]
+)
 def test_a_sink_may_answer_before_the_data_set_which_is_then_dropped(
     gateway: Gateway, answer: Answer, refused: int
 ) -> None:
@@ -295,6 +297,30 @@ def test_a_connection_lost_anywhere_in_a_store_leaves_nothing(gateway: Gateway, 
     ended(gateway, Ending.LOST)
     assert not gateway.seen.all(Stored)
     assert len(gateway.seen.all(Discarded)) == (cut >= len(store_rq()))
+
+
+def test_a_reset_at_any_byte_harms_nobody(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    gateway.configure(max_associations=100, pre_association_per_host=200)
+    stream = associate_rq() + store_rq() + data_set(CONTENT[:500], fragment=100) + RELEASE
+    offsets = range(0, len(stream), 11)
+    for offset in offsets:
+        with gateway.connect() as peer:
+            if offset < len(associate_rq()):
+                peer.send(stream[:offset])
+            else:
+                peer.associate()
+                peer.send(stream[len(associate_rq()) : offset])
+            peer.reset()
+    with gateway.connect() as peer:
+        peer.associate(ECHO_CONTEXT)
+        peer.send(echo_rq())
+        assert peer.status() == 0
+        peer.release()
+    associations = 1 + sum(offset >= len(associate_rq()) for offset in offsets)
+    gateway.seen.wait(AssociationEnded, associations)
+    gateway.seen.wait(ConnectionDropped, len(offsets) + 1 - associations)
+    assert len(gateway.seen.all(Broken)) + len(gateway.seen.all(Released)) == associations
+    assert not caplog.records
 
 
 def test_the_release_is_answered_only_after_the_sink_has_accepted(gateway: Gateway) -> None:
@@ -390,8 +416,8 @@ def test_a_dripping_pdu_ends_although_each_byte_is_in_time(gateway: Gateway) -> 
 
 def test_the_time_that_the_sink_needs_is_not_counted_against_the_peer(gateway: Gateway) -> None:
     gateway.configure(pdu=0.2)
-    resumed = threading.Event()
-    gateway.receiver.on_write = lambda _: None if resumed.wait(0.5) else None
+    sink_is_slow = threading.Event()
+    gateway.receiver.on_write = lambda _: sink_is_slow.wait(0.5)
     with gateway.connect() as peer:
         peer.associate()
         message = store_rq() + p_data(3, LAST, CONTENT)
@@ -408,8 +434,7 @@ def test_a_peer_that_never_reads_is_given_up(gateway: Gateway) -> None:
         peer.associate(ECHO_CONTEXT)
         peer.socket.settimeout(1)
         with pytest.raises(OSError):  # noqa: PT011 - blocked or reset, both are right
-            for _ in range(200_000):
-                peer.send(echo_rq() * 100)
+            peer.flood(echo_rq() * 100)
         ended(gateway, Ending.TIMED_OUT)
 
 

@@ -157,5 +157,7 @@ def test_checks_come_in_the_order_calling_called_limit_congestion() -> None:
 
 
 def test_only_text_that_is_no_address_is_a_host_name() -> None:
-    named = [Source.parse(text, AETitle("A")).named for text in ("10.0.0.1", "10.0.0.0/8", "fd00::1", "ct.example", "ct_1")]
+    named = [
+        Source.parse(text, AETitle("A")).named for text in ("10.0.0.1", "10.0.0.0/8", "fd00::1", "ct.example", "ct_1")
+    ]
     assert named == [False, False, False, True, True]

@@ -43,7 +43,7 @@ def test_an_association_does_not_count_as_waiting_until_it_has_ended() -> None:
 def test_a_rejected_connection_goes_on_waiting() -> None:
     capacity = Capacity()
     assert enter(capacity, "a")
-    assert capacity.admit("a", lambda count: NO) is NO
+    assert capacity.admit("a", lambda _: NO) is NO
     assert enter(capacity, "a")
     assert not enter(capacity, "a")
     assert capacity.associations == 0
@@ -53,7 +53,7 @@ def test_waiting_for_the_last_association_ends_with_it_or_in_time() -> None:
     capacity = Capacity()
     assert capacity.wait_until_empty(timedelta(0))
     enter(capacity, "a")
-    capacity.admit("a", lambda count: YES)
+    capacity.admit("a", lambda _: YES)
     assert not capacity.wait_until_empty(timedelta(0))
     capacity.end("a")
     assert capacity.wait_until_empty(timedelta(0))

@@ -44,9 +44,7 @@ VALUES = {
     0x0020000D: ("UI", b"1.2.4\0"),
     0x0020000E: ("UI", b"1.2.5\0"),
 }
-HEADER = Header(
-    sop_class=CT, sop_instance="1.2.3", modality="CT", patient_id="ID 7", study="1.2.4", series="1.2.5"
-)
+HEADER = Header(sop_class=CT, sop_instance="1.2.3", modality="CT", patient_id="ID 7", study="1.2.4", series="1.2.5")
 PIXELS = explicit(0x7FE00010, "OW", bytes(64))
 
 

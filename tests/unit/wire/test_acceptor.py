@@ -1,5 +1,7 @@
 """What an acceptor says to what a peer does, from the accepted transport connection to its close."""
 
+from collections.abc import Callable
+
 import pytest
 
 from hilum.errors import LocalError
@@ -18,8 +20,8 @@ from hilum.wire import (
     Released,
     ReleaseRequested,
     State,
-    echo_response,
     echo_request,
+    echo_response,
     store_request,
     store_response,
 )
@@ -27,8 +29,8 @@ from unit.wire import raw
 from unit.wire.raw import COMMAND, LAST, p_data, pdv
 from unit.wire.transcript import (
     ANYTHING,
-    accepts,
     acceptor,
+    accepts,
     associated,
     does,
     hears,
@@ -182,7 +184,15 @@ def test_reserved_bytes_are_not_looked_at() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [raw.associate_ac(), raw.reject(1, 1, 1), p_data(pdv(1, 3)), raw.RELEASE_RQ, raw.RELEASE_RP, raw.pdu(8), b"GET / HTTP"],
+    [
+        raw.associate_ac(),
+        raw.reject(1, 1, 1),
+        p_data(pdv(1, 3)),
+        raw.RELEASE_RQ,
+        raw.RELEASE_RP,
+        raw.pdu(8),
+        b"GET / HTTP",
+    ],
 )
 def test_whatever_comes_before_a_request_is_aborted_by_the_user_side(data: bytes) -> None:
     connection = play(acceptor(), (hears(data), [Aborted, raw.abort(0, 0)]))
@@ -216,7 +226,7 @@ def test_an_abort_says_in_words_what_came_and_when() -> None:
 
 @pytest.mark.parametrize("kind", [1, 2, 3, 4, 5, 6, 7])
 @pytest.mark.parametrize("make", [acceptor, associated])
-def test_an_empty_pdu_of_any_type_ends_the_association(kind: int, make: type[Connection]) -> None:
+def test_an_empty_pdu_of_any_type_ends_the_association(kind: int, make: Callable[[], Connection]) -> None:
     connection = make()
     connection.receive(memoryview(raw.pdu(kind)))
     assert connection.state is State.AWAITING_CLOSE
@@ -420,7 +430,7 @@ def test_the_header_for_data_is_that_of_one_pdu_with_one_pdv() -> None:
         lambda connection: connection.abort(2, 256),
     ],
 )
-def test_misuse_raises_a_local_error_and_sends_nothing(misuse) -> None:
+def test_misuse_raises_a_local_error_and_sends_nothing(misuse: Callable[[Connection], None]) -> None:
     connection = associated()
     with pytest.raises(LocalError):
         misuse(connection)

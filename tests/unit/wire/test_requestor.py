@@ -1,5 +1,7 @@
 """What a requestor says and makes of the answers, also of hostile ones."""
 
+from dataclasses import replace
+
 import pytest
 
 from hilum.errors import LocalError
@@ -210,8 +212,6 @@ def test_a_requestor_asks_once() -> None:
     ids=str,
 )
 def test_a_request_that_cannot_be_sent_is_our_own_fault(change: dict) -> None:
-    from dataclasses import replace
-
     connection = Connection(Role.REQUESTOR)
     with pytest.raises(LocalError):
         connection.request(replace(PROPOSAL, **change))

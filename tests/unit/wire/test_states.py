@@ -76,7 +76,10 @@ SENT = {
     Action.CONFIRM_RELEASE_IN_COLLISION: raw.RELEASE_RP,
 }
 #: Where the local side's answer to a collision follows at once.
-RESTING = {State.COLLISION_REQUESTOR_LOCAL: State.COLLISION_REQUESTOR_PEER, State.COLLISION_ACCEPTOR_LOCAL: State.AWAITING_CLOSE}
+RESTING = {
+    State.COLLISION_REQUESTOR_LOCAL: State.COLLISION_REQUESTOR_PEER,
+    State.COLLISION_ACCEPTOR_LOCAL: State.AWAITING_CLOSE,
+}
 
 
 def happens(connection: Connection, event: Event) -> None:
@@ -119,7 +122,10 @@ def test_the_local_side_can_abort_in_every_state(state: State) -> None:
     if state in (State.AWAITING_ASSOCIATE, State.AWAITING_TRANSPORT):
         assert (connection.state, sent) == (State.IDLE, b"")
     else:
-        assert (connection.state, sent) == (State.AWAITING_CLOSE, b"" if state is State.AWAITING_CLOSE else raw.abort(0, 0))
+        assert (connection.state, sent) == (
+            State.AWAITING_CLOSE,
+            b"" if state is State.AWAITING_CLOSE else raw.abort(0, 0),
+        )
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.value)

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from hilum.wire import AssociateRequest, Connection, NegotiationPolicy, ProposedContext, Role, State, WireEvent, negotiate
+from hilum.wire import (
+    AssociateRequest,
+    Connection,
+    NegotiationPolicy,
+    ProposedContext,
+    Role,
+    State,
+    WireEvent,
+    negotiate,
+)
 from unit.wire import raw
 
 Happening = Callable[[Connection], Sequence[WireEvent] | None]
@@ -39,9 +48,8 @@ def accepts(connection: Connection) -> None:
 
 
 def play(connection: Connection, *steps: tuple[Happening, Any]) -> Connection:
-    for number, (happening, expected) in enumerate(steps, 1):
-        if not isinstance(expected, list):
-            expected = [expected]
+    for number, (happening, wanted_out) in enumerate(steps, 1):
+        expected = wanted_out if isinstance(wanted_out, list) else [wanted_out]
         out = [*(happening(connection) or []), *connection.data_to_send()]
         assert len(out) == len(expected), f"step {number}: {out}"
         for got, wanted in zip(out, expected, strict=True):

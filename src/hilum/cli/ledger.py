@@ -1,0 +1,95 @@
+"""Opens what a gateway has written, for the commands that look at it or ask it for something."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from sqlalchemy.exc import DatabaseError
+
+from hilum import config
+from hilum.errors import PermanentError, TemporaryError
+from hilum.ledger.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """A configuration and the ledger that it names.
+
+    Attributes:
+        path: The configuration file, as it was given.
+    """
+
+    path: Path
+    settings: config.Settings
+    database: Database
+
+    @property
+    def running(self) -> bool:
+        """Whether a gateway has the ledger now."""
+        return is_locked(self.database.path.with_name(self.database.path.name + ".lock"))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Office]:
+    """The office of a configuration; its ledger is neither made nor changed in form.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        PermanentError: There is no ledger yet, or another version of Hilum wrote it.
+        TemporaryError: It cannot be read just now.
+    """
+    settings = config.load(path)
+    database = Database(settings.ledger.url)
+    if not database.path.exists():
+        raise PermanentError(
+            f"there is no ledger {database.path}: no gateway has run with {path} yet; `hilum serve` makes it"
+        )
+    try:
+        _check_form(database)
+        yield Office(path=path, settings=settings, database=database)
+    finally:
+        database.close()
+
+
+def _check_form(database: Database) -> None:
+    newest = max(
+        entry.name.partition("_")[0]
+        for entry in resources.files("hilum.ledger.migrations.versions").iterdir()
+        if entry.name[0].isdigit()
+    )
+    try:
+        with database.read() as connection:
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except TemporaryError as error:
+        if "no such table" not in str(error):
+            raise
+        found = None
+    except DatabaseError as error:
+        raise PermanentError(f"{database.path} is not a ledger of Hilum: {error.orig}") from error
+    if found is None:
+        raise PermanentError(f"{database.path} is no ledger of Hilum yet; `hilum serve` makes it one")
+    if str(found) > newest:
+        raise PermanentError(f"the ledger {database.path} was written by a newer Hilum; use that version's `hilum`")
+    if found != newest:
+        raise PermanentError(f"the ledger {database.path} is older than this Hilum; `hilum serve` brings it up to date")
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether somebody holds the lock file of a ledger. Takes it for a moment if nobody does."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from hilum.config import Settings, init_template, warnings
+from hilum.config.keys import all_keys
+
+Read = Callable[..., Settings]
+
+
+def test_the_template_loads_without_problems_and_warnings(read: Read) -> None:
+    settings = read(init_template())
+    assert warnings(settings) == []
+    assert settings.dicom.scp.port == 11112
+
+
+def test_its_folders_are_relative_to_the_file(read: Read, tmp_path: Path) -> None:
+    storage = read(init_template()).storage
+    assert {storage.temporary.parent, storage.payloads.parent, storage.output.parent} == {tmp_path}
+
+
+def test_its_commented_keys_show_the_defaults(read: Read) -> None:
+    template = init_template()
+    # The engine is an example, not a default.
+    uncommented = "\n".join(
+        re.sub(r"^( *)#(?=[a-z])", r"\1", line) for line in template.splitlines() if not line.startswith("#engines")
+    )
+    assert uncommented != template
+    assert read(uncommented) == read(template)
+
+
+def test_its_example_of_an_engine_works(read: Read) -> None:
+    template = init_template().replace("#engine: folder", "engine: local").replace("#engines:", "engines:")
+    assert read(template).engines["local"].command == ("python", "-m", "my_model", "{input}", "{output}")
+
+
+def test_every_key_is_in_it() -> None:
+    template = init_template()
+    absent = [key.path for key in all_keys() if f"{key.name}:" not in template]
+    # Not served by this version.
+    assert absent == ["web", "web.token"]
