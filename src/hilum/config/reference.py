@@ -47,7 +47,7 @@ HILUM__DICOM__SCP__AE_TITLES__0__TIMEOUT=300
 HILUM__DICOM__SCP__SOURCES='[{host-ip: 10.0.0.5, ae-title: CT1}]'
 ```
 
-The value is read as YAML. Variables that fit no key are mistakes.
+The value is read as YAML, a token as it is. Variables that fit no key are mistakes.
 """
 
 

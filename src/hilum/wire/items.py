@@ -35,6 +35,10 @@ class Item(IntEnum):
     USER_IDENTITY = 0x58
 
 
+#: Most items read within one parent; 1 MiB has room for a quarter of a million empty ones. A request has at most 128
+#: contexts, the standard about 60 transfer syntaxes, user information at most three sub-items for each SOP class.
+MAX_ITEMS: Final = 512
+
 #: 1 type, 2 reserved, 3-4 length of what follows.
 _HEADER: Final = Struct(">BxH")
 SHORT: Final = Struct(">H")
@@ -42,17 +46,20 @@ _LONG: Final = Struct(">I")
 
 
 def split(data: memoryview, parent: str) -> Iterator[tuple[int, memoryview]]:
-    """Type and value of each item, one at a time: a peer can declare a quarter of a million of them.
+    """Type and value of each item, in order.
 
     Args:
         data: All of the parent that may be items.
         parent: Its name, for messages.
 
     Raises:
-        PeerError: One does not end within its parent.
+        PeerError: One does not end within its parent, or there are more than ``MAX_ITEMS``.
     """
-    position, end = 0, len(data)
+    position, end, count = 0, len(data), 0
     while position < end:
+        count += 1
+        if count > MAX_ITEMS:
+            raise PeerError(f"{parent} has more than {MAX_ITEMS} items")
         if end - position < _HEADER.size:
             raise PeerError(f"{parent} ends within an item header, after {end - position} of its 4 bytes")
         kind, length = _HEADER.unpack_from(data, position)

@@ -20,9 +20,6 @@ from hilum.wire.negotiate import ProposedContext, RoleSelection
 from hilum.wire.pdu import PDU_HEADER, PduType
 from hilum.wire.uids import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
-#: Most transfer syntaxes read for one context; the standard has about 60.
-MAX_TRANSFER_SYNTAXES: Final = 128
-
 #: 7-74 of A-ASSOCIATE-RQ and -AC, before the items.
 FIXED_BYTES: Final = 68
 
@@ -140,8 +137,6 @@ def _decode_context(value: memoryview) -> ProposedContext:
             abstract_syntax = items.uid(sub_value)
         elif kind == Item.TRANSFER_SYNTAX:
             transfer_syntaxes.append(items.uid(sub_value))
-            if len(transfer_syntaxes) > MAX_TRANSFER_SYNTAXES:
-                raise PeerError(f"{where} proposes more than {MAX_TRANSFER_SYNTAXES} transfer syntaxes")
     return ProposedContext(
         id=context_id, abstract_syntax=abstract_syntax or "", transfer_syntaxes=tuple(transfer_syntaxes)
     )

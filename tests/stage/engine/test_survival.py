@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from hilum.engine.port import Phase
-from hilum.engine.process import ProcessEngine
-from stage.engine.jobs import Stage, alive, end_of, eventually
+from hilum.engine.process import ProcessEngine, _Attempt
+from stage.engine.jobs import Stage, alive, children, end_of, eventually
 
 WAITING = "open('pid', 'w').write(f'{os.getpid()}\\n'); wait_for('go')"
 
@@ -25,7 +25,7 @@ def submit_from_a_gateway_that_is_killed(engine: ProcessEngine, stage: Stage) ->
 import datetime, os, signal
 from pathlib import PosixPath
 from hilum.engine.port import Run
-from hilum.engine.process import ProcessEngine
+from hilum.engine.process import ProcessEngine, _Attempt
 engine, run = {engine!r}, {run!r}
 engine.submit(run)
 os.kill(os.getpid(), signal.SIGKILL)
@@ -72,6 +72,38 @@ def test_a_supervisor_that_died_before_the_start_is_replaced_by_submitting_again
     assert phase(engine, stage) is Phase.PENDING
     engine.submit(stage.run())
     assert end_of(engine, stage.run()).phase is Phase.SUCCEEDED
+
+
+def start_late(engine: ProcessEngine, stage: Stage) -> None:
+    """Start a supervisor as a gateway does that looked for an earlier start before there was one; wait for its end."""
+    engine._start_supervisor(stage.run(), _Attempt(stage.run()))
+    eventually(lambda: not children(), "the end of every supervisor")
+
+
+def test_a_supervisor_that_comes_late_leaves_a_finished_attempt_alone(stage: Stage) -> None:
+    engine = stage.engine("open('runs', 'a').write('x')")
+    engine.submit(stage.run())
+    assert end_of(engine, stage.run()).phase is Phase.SUCCEEDED
+    eventually(lambda: not children(), "the end of the supervisor")
+    start_late(engine, stage)
+    assert (stage.folder / "runs").read_text() == "x"
+
+
+def test_a_supervisor_that_comes_late_leaves_a_cancelled_attempt_alone(stage: Stage) -> None:
+    engine = stage.engine("open('runs', 'a').write('x')")
+    engine.cancel(stage.run())
+    (stage.folder / "run/1/cancel").unlink()
+    start_late(engine, stage)
+    assert not (stage.folder / "runs").exists()
+
+
+def test_a_supervisor_that_comes_late_leaves_a_lost_attempt_alone(stage: Stage) -> None:
+    engine = stage.engine("open('runs', 'a').write('x'); " + WAITING)
+    os.kill(orphan(engine, stage), signal.SIGKILL)
+    assert end_of(engine, stage.run()).phase is Phase.LOST
+    start_late(engine, stage)
+    assert (stage.folder / "runs").read_text() == "x"
+    assert phase(engine, stage) is Phase.LOST
 
 
 def orphan(engine: ProcessEngine, stage: Stage) -> int:

@@ -47,7 +47,7 @@ CASES = [
     ("dicom: {}\nweb: \x1b[2J\n", "2:6", "the character U+001B"),
     ("[" * 100_000, "1:22", "nested too deeply"),
     ("".join("\n" + " " * n + "a:" for n in range(1000)), "", "nested too deeply"),
-    ("dicom: " + "[" * 30 + "]" * 30, "1:28", "nested too deeply"),
+    ("dicom: " + "[" * 30 + "]" * 30, "1:29", "nested too deeply"),
     ("#" * 1_048_577, "", "larger than 1 MiB"),
 ]
 

@@ -1,0 +1,152 @@
+"""What ``hilum jobs show`` says."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from hilum.cli import output, timeline, words
+from hilum.cli.jobs import results_text
+from hilum.cli.ledger import Office
+from hilum.cli.output import Column
+from hilum.clock import utc_now
+from hilum.engine.port import Run
+from hilum.engine.process import ProcessEngine
+from hilum.ledger import views, work
+from hilum.ledger.views import DeliveryView, JobView, ResultView
+from hilum.serve.assembly import engine_of
+from hilum.wire import name_of
+
+#: Rows of a table; all of them are in the JSON.
+_ROWS = 20
+
+
+def tell(office: Office, wanted: str, *, lines: int, as_json: bool) -> None:
+    """Print everything about one job.
+
+    Raises:
+        NoSuchRowError: It is not there, or more than one is meant.
+    """
+    now = utc_now()
+    with office.database.read() as connection:
+        job = views.job(connection, work.find(connection, wanted).id)
+        group = None if job.group_id is None else views.group(connection, job.group_id)
+        senders = [] if job.group_id is None else views.senders(connection, job.group_id)
+        results = views.job_results(connection, job.id)
+        deliveries = views.list_deliveries(connection, now=now, job_id=job.id, limit=None)
+        history = views.job_history(connection, job)
+    log = log_tail(office, job, lines) if lines else ""
+    if as_json:
+        output.emit(
+            {
+                **output.plain(job),
+                "associations": senders,
+                "results": results,
+                "deliveries": deliveries,
+                "history": history,
+                "log": log.splitlines(),
+            }
+        )
+        return
+    _head(job, now)
+    output.say()
+    output.heading("What happened")
+    columns = (Column("TIME", fixed=True, right=True), Column("AFTER", fixed=True, right=True), Column(""))
+    output.table(columns, timeline.rows(timeline.story(job, group, senders, history)), indent=2)
+    if results:
+        _results(results, deliveries, now)
+    if log:
+        output.say()
+        output.heading(f"The end of the log of attempt {job.attempt}")
+        for line in log.splitlines():
+            output.say(f"  {line}")
+
+
+def _head(job: JobView, now: datetime) -> None:
+    output.heading(f"Job {job.name}")
+    due = f", next try {words.until(job.not_before, now)}" if job.state == "queued" and job.not_before > now else ""
+    removal = f"{words.clock(job.remove_at)}" if job.remove_at else ""
+    output.pairs(
+        [
+            ("state", job.state.value + due),
+            ("why", job.why),
+            ("workflow", job.workflow_name if job.workflow == job.workflow_name else f"{job.workflow_name} ({job.workflow})"),
+            ("called AE title", job.ae),
+            ("input", f"{words.count(job.instances, 'instance')}, {words.size(job.bytes)}" if job.instances else ""),
+            ("engine", f"{job.engine}, attempt {job.attempt} of {job.last_attempt}"),
+            ("results", results_text(job)),
+            ("destinations", ", ".join(job.destinations) or "none: results stay in the folder"),
+            ("folder", job.folder),
+            ("removed", removal),
+            ("id", job.id),
+        ],
+        indent=2,
+    )
+
+
+def _results(results: list[ResultView] | tuple[ResultView, ...], deliveries: list[DeliveryView], now: datetime) -> None:
+    output.say()
+    output.heading("Results")
+    columns = (Column("FILE"), Column("WHAT"), Column("SIZE", right=True, fixed=True))
+    rows = [(one.path, name_of(one.sop_class).removesuffix("Storage"), words.size(one.size)) for one in results]
+    output.table(columns, rows[:_ROWS], indent=2)
+    _more(len(rows))
+    if deliveries:
+        output.say()
+        output.heading("Deliveries")
+        print_deliveries(deliveries[:_ROWS], now, with_job=False)
+        _more(len(deliveries))
+
+
+def _more(count: int) -> None:
+    if count > _ROWS:
+        output.say(f"  and {count - _ROWS} more")
+
+
+def print_deliveries(deliveries: list[DeliveryView], now: datetime, *, with_job: bool) -> None:
+    """A table of deliveries, and below it each different thing that went wrong."""
+    columns = [
+        Column("ID", right=True, fixed=True),
+        *((Column("JOB", fixed=True),) if with_job else ()),
+        Column("FILE"),
+        Column("TO"),
+        Column("STATE", fixed=True, state=True),
+        Column("TRIES", right=True, fixed=True),
+        Column("NEXT TRY", fixed=True),
+    ]
+    rows = []
+    for one in deliveries:
+        waits = one.state == "due" and not one.sending
+        state = "sending" if one.sending else one.state.value
+        job = (one.job_id[:8],) if with_job else ()
+        rows.append(
+            (
+                str(one.id),
+                *job,
+                one.path,
+                one.destination,
+                state,
+                str(one.attempts),
+                words.until(one.not_before, now) if waits else "",
+            )
+        )
+    output.table(columns, rows, indent=0 if with_job else 2)
+    for destination, why in dict.fromkeys((one.destination, one.why) for one in deliveries if one.why):
+        output.say(f"{'' if with_job else '  '}{destination}: {why}")
+
+
+def log_tail(office: Office, job: JobView, lines: int) -> str:
+    """The last lines that the present attempt wrote; empty if there are none."""
+    engine = office.settings.engines.get(job.engine)
+    run = Run(
+        job_id=job.id,
+        job_name=job.name,
+        folder=Path(job.folder),
+        workflow=job.workflow,
+        workflow_name=job.workflow_name,
+        attempt=job.attempt,
+    )
+    if engine is None:
+        # The entry has left the configuration since; if it was a process, the log is where it always is.
+        return ProcessEngine(name=job.engine, command=("-",), timeout=utc_now() - utc_now()).logs(run, lines)
+    return engine_of(job.engine, engine).logs(run, lines)
