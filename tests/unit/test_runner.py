@@ -73,7 +73,7 @@ class Rows:
         self.on_record(work)
         self.tell("record", (work, outcome, now))
 
-    def failed(self, work: str, error: Exception, now: datetime) -> None:
+    def failed(self, work: str, error: Exception, now: datetime) -> None:  # noqa: ARG002
         self.tell("failed", (work, error))
         self.on_failed(work)
 

@@ -45,7 +45,7 @@ LinkEvent = WireEvent | TimedOut | Interrupted
 
 
 class Link:
-    """Reads, writes and closes one connection; not for several threads, but for ``interrupt``.
+    """Reads, writes and closes one connection; for one thread, but for ``interrupt`` and ``cut``.
 
     Args:
         sock: Connected; the link owns it from now on.

@@ -4,5 +4,5 @@
 of these files stands only what costs nothing.
 
 ``exit`` says which status a command ends with, ``words`` turns values into text, ``output`` prints, ``options`` holds
-the options that several commands share, ``peer`` reads where to connect to, ``ledger`` opens what a gateway has written.
+the options that several commands share, ``peer`` reads where to connect to, ``ledger`` opens what a gateway wrote.
 """

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def command(
-    association: Annotated[str | None, typer.Argument(metavar="[ASSOCIATION]", show_default=False)] = None,
+    association: Annotated[str | None, typer.Argument(metavar="[ASSOCIATION]", hidden=True)] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a held association as if it had been released: its instances are grouped and its jobs start.
+    """Take a held association as if it had been released.
 
-    An association is held when it ended without a release. ASSOCIATION is its id or the beginning of it; without it,
+    Its instances are grouped and its jobs start. An association is held when it ended without a release. ASSOCIATION is its id or the beginning of it; without it,
     those that are held are listed.
     """
     from hilum.cli import output

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from hilum.cli import (
     accept,
@@ -31,18 +31,45 @@ _RUN: Final = "Run a gateway"
 _LOOK: Final = "See what it does"
 _ASK: Final = "Ask it for something"
 _SPEAK: Final = "Speak DICOM, with no gateway needed"
+#: In the order of the help.
+_COMMANDS: Final = {
+    "demo": _RUN,
+    "init": _RUN,
+    "check": _RUN,
+    "serve": _RUN,
+    "status": _LOOK,
+    "jobs": _LOOK,
+    "groups": _LOOK,
+    "deliveries": _LOOK,
+    "history": _LOOK,
+    "retry": _ASK,
+    "cancel": _ASK,
+    "accept": _ASK,
+    "echo": _SPEAK,
+    "send": _SPEAK,
+    "receive": _SPEAK,
+}
+
+
+class Verb(TyperCommand):
+    """A command whose usage shows its arguments as its text names them, without marks around them."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  typer keeps this type private
+        """The options, then the arguments."""
+        arguments = [param.metavar or param.name for param in self.params if param.param_type_name == "argument"]
+        return ["[OPTIONS]", *(str(name) for name in arguments)]
 
 
 class Sections(TyperGroup):
     """A group of commands whose help lists them under headings."""
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  typer keeps these types private
-        """Write each section in the order of its first command."""
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  typer keeps these types private
+        """Write each section, and in it its commands, in the order of ``_COMMANDS``."""
         sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        widest = max(map(len, self.commands))
-        for name, command in self.commands.items():
-            heading = getattr(command, "rich_help_panel", None) or "Commands"
-            sections[heading].append((name.ljust(widest), command.get_short_help_str(formatter.width - widest - 6)))
+        widest = max(map(len, _COMMANDS))
+        for name, heading in _COMMANDS.items():
+            short = self.commands[name].get_short_help_str(formatter.width - widest - 6)
+            sections[heading].append((name.ljust(widest), short))
         for heading, rows in sections.items():
             with formatter.section(heading):
                 formatter.write_dl(rows)
@@ -71,25 +98,28 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[  # noqa: ARG001  acted on by its callback
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """A DICOM gateway between imaging devices and AI workflows."""
 
 
-app.command("demo", rich_help_panel=_RUN)(demo.command)
-app.command("init", rich_help_panel=_RUN)(init.command)
-app.command("check", rich_help_panel=_RUN)(check.command)
-app.command("serve", rich_help_panel=_RUN)(serve.command)
-app.command("status", rich_help_panel=_LOOK)(status.command)
-app.add_typer(jobs.app, name="jobs", rich_help_panel=_LOOK)
-app.add_typer(groups.app, name="groups", rich_help_panel=_LOOK)
-app.command("deliveries", rich_help_panel=_LOOK)(deliveries.command)
-app.command("history", rich_help_panel=_LOOK)(history.command)
-app.command("retry", rich_help_panel=_ASK)(retry.command)
-app.command("cancel", rich_help_panel=_ASK)(cancel.command)
-app.command("accept", rich_help_panel=_ASK)(accept.command)
-app.command("echo", rich_help_panel=_SPEAK)(echo.command)
-app.command("send", rich_help_panel=_SPEAK)(send.command)
-app.command("receive", rich_help_panel=_SPEAK)(receive.command)
+for _name, _command in (
+    ("demo", demo.command),
+    ("init", init.command),
+    ("check", check.command),
+    ("serve", serve.command),
+    ("status", status.command),
+    ("deliveries", deliveries.command),
+    ("history", history.command),
+    ("retry", retry.command),
+    ("cancel", cancel.command),
+    ("accept", accept.command),
+    ("echo", echo.command),
+    ("send", send.command),
+    ("receive", receive.command),
+):
+    app.command(_name, cls=Verb)(_command)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(groups.app, name="groups")

@@ -10,11 +10,11 @@ from hilum.cli.options import AsJson, Config, config_path
 
 
 def command(
-    job: Annotated[str, typer.Argument(metavar="JOB", show_default=False)],
+    job: Annotated[str, typer.Argument(metavar="JOB", hidden=True)],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Stop a job: a queued or running one, or the deliveries of a finished one that are still due.
+    """Stop a job, or its deliveries that are still due.
 
     JOB is its id or its name, or the beginning of either. `hilum retry JOB` takes it back.
     """

@@ -25,7 +25,7 @@ def command(
     probe: Annotated[bool, typer.Option("--probe", help="Also ask each destination for a C-ECHO.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the configuration and print the settings that would count.
+    """Check the configuration, and print the settings that count.
 
     Problems are printed as file:line:column, all at once. Processors are loaded and engines looked at, too.
     """
@@ -120,9 +120,7 @@ def _document(
     }
 
 
-def _remark(
-    settings: Settings, warnings: Sequence[Problem], faults: Sequence[str], probes: dict[str, Probe]
-) -> None:
+def _remark(settings: Settings, warnings: Sequence[Problem], faults: Sequence[str], probes: dict[str, Probe]) -> None:
     from hilum.cli import output, words
 
     places = {one.name: f"{one.ae_title}@{one.host_ip}:{one.port}" for one in settings.dicom.scu.destinations}

@@ -10,6 +10,7 @@ from hilum.cli.options import AsJson, Config, config_path
 
 
 def command(
+    *,
     state: Annotated[
         str | None, typer.Option("--state", metavar="STATE", show_default=False, help="due, delivered or given-up.")
     ] = None,
@@ -21,7 +22,7 @@ def command(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """List deliveries: each is one result on its way to one destination.
+    """List deliveries: one result on its way to one destination.
 
     `hilum retry delivery:ID` tries one again at once.
     """

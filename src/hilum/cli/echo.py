@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from hilum.cli.options import AcseTimeout, AsJson, Call, Config, ConnectTimeout, DimseTimeout, OwnTitle
+from hilum.cli.options import AcseTimeout, AsJson, Call, Config, ConnectTimeout, DimseTimeout, OwnTitle, requestor_timeouts
 
 
 def command(
-    peer: Annotated[list[str], typer.Argument(metavar="PEER", show_default=False)],
+    peer: Annotated[list[str], typer.Argument(metavar="PEER", hidden=True)],
+    *,
     call: Call = None,
     aetitle: OwnTitle = None,
     connect: ConnectTimeout = 10,
@@ -25,7 +25,6 @@ def command(
     PEER is AET@host:port, or host and port, or the name of a destination in the configuration. IPv6 addresses stand in
     brackets.
     """
-    from hilum.association.settings import RequestorTimeouts
     from hilum.cli import output, words
     from hilum.cli.directory import look_up
     from hilum.cli.exit import FailedError, UsageError, complain
@@ -35,14 +34,13 @@ def command(
     found = find(peer, call=call, own=aetitle, directory=look_up(config))
     if found.rest:
         raise UsageError(f"{found.rest[0]!r} is one word too many after the peer")
-    timeouts = RequestorTimeouts(
-        connect=timedelta(seconds=connect), association=timedelta(seconds=acse), dimse=timedelta(seconds=dimse)
-    )
+    timeouts = requestor_timeouts(connect, acse, dimse)
     result = probe(found.peer, found.calling, timeouts)
     if as_json:
         output.emit({"peer": found.peer, "calling": found.calling, **output.plain(result)})
     elif result.code == 0:
-        assert result.echo is not None and result.association is not None
+        assert result.echo is not None
+        assert result.association is not None
         output.say(
             f"{found.peer} {result.found}, in {words.duration(result.echo)} "
             f"(association {words.duration(result.association)}, called by {found.calling})"

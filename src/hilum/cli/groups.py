@@ -20,9 +20,12 @@ app = typer.Typer(rich_markup_mode=None)
 @app.callback(invoke_without_command=True)
 def list_(
     context: typer.Context,
+    *,
     state: Annotated[
         str | None,
-        typer.Option("--state", metavar="STATE", show_default=False, help="open, closed, planned, stored-only, parked."),
+        typer.Option(
+            "--state", metavar="STATE", show_default=False, help="open, closed, planned, stored-only, parked."
+        ),
     ] = None,
     key: Annotated[
         bool, typer.Option("--key", help="Show what the instances share: it may be a patient's ID.")
@@ -31,7 +34,7 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """List groups: the open ones with the time they have left, then the newest others.
+    """List groups, the open ones with the time they have left.
 
     A group is what one job per workflow will get. `hilum groups close GROUP` closes an open one now.
     """
@@ -107,7 +110,7 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
 @app.command("close")
 def close(
     context: typer.Context,
-    number: Annotated[int, typer.Argument(metavar="GROUP", show_default=False)],
+    number: Annotated[int, typer.Argument(metavar="GROUP", hidden=True)],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:

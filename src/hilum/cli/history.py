@@ -19,7 +19,7 @@ def command(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what was refused, ignored, held, tried in vain or given up, why, and what to do about it.
+    """Tell what was refused, held or given up, why, and what to do.
 
     Nothing disappears without a line here.
     """

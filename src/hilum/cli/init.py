@@ -9,7 +9,7 @@ import typer
 
 
 def command(
-    path: Annotated[Path, typer.Argument(metavar="[FILE]", show_default=False)] = Path("app.yaml"),
+    path: Annotated[Path, typer.Argument(metavar="[FILE]", hidden=True)] = Path("app.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Write a commented configuration to start from.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from hilum.cli import output, timeline, words
@@ -70,7 +71,10 @@ def _head(job: JobView, now: datetime) -> None:
         [
             ("state", job.state.value + due),
             ("why", job.why),
-            ("workflow", job.workflow_name if job.workflow == job.workflow_name else f"{job.workflow_name} ({job.workflow})"),
+            (
+                "workflow",
+                job.workflow_name if job.workflow == job.workflow_name else f"{job.workflow_name} ({job.workflow})",
+            ),
             ("called AE title", job.ae),
             ("input", f"{words.count(job.instances, 'instance')}, {words.size(job.bytes)}" if job.instances else ""),
             ("engine", f"{job.engine}, attempt {job.attempt} of {job.last_attempt}"),
@@ -84,7 +88,7 @@ def _head(job: JobView, now: datetime) -> None:
     )
 
 
-def _results(results: list[ResultView] | tuple[ResultView, ...], deliveries: list[DeliveryView], now: datetime) -> None:
+def _results(results: Sequence[ResultView], deliveries: Sequence[DeliveryView], now: datetime) -> None:
     output.say()
     output.heading("Results")
     columns = (Column("FILE"), Column("WHAT"), Column("SIZE", right=True, fixed=True))
@@ -103,7 +107,7 @@ def _more(count: int) -> None:
         output.say(f"  and {count - _ROWS} more")
 
 
-def print_deliveries(deliveries: list[DeliveryView], now: datetime, *, with_job: bool) -> None:
+def print_deliveries(deliveries: Sequence[DeliveryView], now: datetime, *, with_job: bool) -> None:
     """A table of deliveries, and below it each different thing that went wrong."""
     columns = [
         Column("ID", right=True, fixed=True),
@@ -148,5 +152,5 @@ def log_tail(office: Office, job: JobView, lines: int) -> str:
     )
     if engine is None:
         # The entry has left the configuration since; if it was a process, the log is where it always is.
-        return ProcessEngine(name=job.engine, command=("-",), timeout=utc_now() - utc_now()).logs(run, lines)
+        return ProcessEngine(name=job.engine, command=("-",), timeout=timedelta()).logs(run, lines)
     return engine_of(job.engine, engine).logs(run, lines)

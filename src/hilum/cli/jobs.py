@@ -20,6 +20,7 @@ app = typer.Typer(rich_markup_mode=None)
 @app.callback(invoke_without_command=True)
 def list_(
     context: typer.Context,
+    *,
     state: Annotated[
         str | None, typer.Option("--state", metavar="STATE", show_default=False, help="queued, running, failed, ...")
     ] = None,
@@ -33,7 +34,7 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, the newest first; `hilum jobs show JOB` tells all about one."""
+    """List jobs; `hilum jobs show JOB` tells all about one."""
     if context.invoked_subcommand is not None:
         context.obj = Chosen(config, as_json)
         return
@@ -100,7 +101,7 @@ def results_text(job: JobView) -> str:
 @app.command("show")
 def show(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(metavar="JOB", show_default=False)],
+    job: Annotated[str, typer.Argument(metavar="JOB", hidden=True)],
     lines: Annotated[int, typer.Option("--lines", metavar="N", min=0, help="Lines of the log.")] = 15,
     config: Config = None,
     as_json: AsJson = False,

@@ -98,13 +98,13 @@ def _read(path: Path, data: mmap.mmap) -> Outgoing | Skipped:
 
 
 def _outgoing(path: Path, meta: MetaInfo, header: Header, size: int) -> Outgoing | Skipped:
+    # The peer compares the command with the data set, so that is what counts, not the head of the file.
     try:
-        # The peer compares the command with the data set, so that is what counts, not the head of the file.
         sop_class = Uid(header.sop_class or meta.sop_class)
         sop_instance = Uid(header.sop_instance or meta.sop_instance)
         transfer_syntax = Uid(meta.transfer_syntax)
-    except ValueError as error:
-        return Skipped(path=path, why=f"damaged: {error}", damaged=True)
+    except ValueError:
+        return Skipped(path=path, why="damaged: no SOP Class UID, or no SOP Instance UID, that is one", damaged=True)
     if not is_storage(sop_class):
         return Skipped(path=path, why=f"nothing to store: SOP class {sop_class}", damaged=False)
     return Outgoing(

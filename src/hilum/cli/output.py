@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import KW_ONLY, dataclass, fields, is_dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import PurePath
@@ -36,7 +36,7 @@ _STYLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column of a table.
 
@@ -46,6 +46,7 @@ class Column:
     """
 
     title: str
+    _: KW_ONLY
     right: bool = False
     fixed: bool = False
     state: bool = False
@@ -75,6 +76,21 @@ def heading(text: str) -> None:
     from rich.text import Text
 
     console().print(Text(printable(text), style="bold"))
+
+
+def bullet(text: str, remedy: str = "") -> None:
+    """A line of a list, folded under itself, and below it what to do."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text("!", style="bold red"), Text(printable(text)))
+    if remedy:
+        grid.add_row("", Text(f"-> {printable(remedy)}", style="cyan"))
+    console().print(Padding(grid, (0, 0, 0, 2)))
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: int = 0) -> None:

@@ -97,9 +97,7 @@ class Progress:
         if self._bar is None or self._task is None or now - self._drawn < _REFRESH:
             return
         self._drawn = now
-        self._bar.update(
-            self._task, description=description, total=total, completed=completed, count=count, rate=rate
-        )
+        self._bar.update(self._task, description=description, total=total, completed=completed, count=count, rate=rate)
 
 
 def _bar() -> Bar:

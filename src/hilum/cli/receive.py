@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hilum.cli.options import AsJson
+from hilum.cli.options import AsJson, span
 
 if TYPE_CHECKING:
     from hilum.association.server import Server
@@ -19,6 +19,7 @@ def command(
     port: Annotated[
         int, typer.Argument(metavar="PORT", min=0, max=65535, show_default=False, help="TCP port; 0 = any free one.")
     ],
+    *,
     folder: Annotated[
         Path, typer.Option("-od", "--output-directory", metavar="FOLDER", help="Where files go; made if absent.")
     ] = Path(),
@@ -33,15 +34,15 @@ def command(
         int, typer.Option("-pdu", "--max-pdu", metavar="BYTES", min=4096, max=1_048_576, help="Longest PDU taken.")
     ] = 131_072,
     acse: Annotated[
-        float, typer.Option("-ta", "--acse-timeout", metavar="SECONDS", min=0.1, help="For an association request.")
+        float, typer.Option("-ta", "--acse-timeout", metavar="SECONDS", help="For an association request.")
     ] = 30,
     dimse: Annotated[
-        float, typer.Option("-td", "--dimse-timeout", metavar="SECONDS", min=0.1, help="For the next request.")
+        float, typer.Option("-td", "--dimse-timeout", metavar="SECONDS", help="For the next request.")
     ] = 300,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="A line for each instance.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Receive instances into a folder: a storage SCP for tests, with no gateway behind it.
+    """Receive instances into a folder: a storage SCP for tests.
 
     Anybody may send, under any AE titles. Each instance becomes <SOP Instance UID>.dcm; one that comes again replaces
     it. Ctrl-C or SIGTERM ends it. With --json every event is one line.
@@ -67,8 +68,8 @@ def command(
         ),
         negotiation=NegotiationPolicy(verification=True),
         max_pdu_length=pdu,
-        artim=timedelta(seconds=acse),
-        idle=timedelta(seconds=dimse),
+        artim=span(acse, "-ta"),
+        idle=span(dimse, "-td"),
     )
     tell = Narrator(folder, verbose=verbose, as_json=as_json)
     server = Server(

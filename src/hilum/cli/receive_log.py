@@ -120,9 +120,7 @@ class Narrator:
                     why=event.why,
                 )
             case ConnectionDropped():
-                self._tell(
-                    "dropped", f"{event.host}: connection dropped: {event.why}", host=event.host, why=event.why
-                )
+                self._tell("dropped", f"{event.host}: connection dropped: {event.why}", host=event.host, why=event.why)
 
     def ended(self) -> None:
         """The port is closed."""

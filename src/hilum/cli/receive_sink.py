@@ -129,9 +129,7 @@ class FileWriter:
         """Judge the data set and give the file its name."""
         scanned = self._scanner.finish()
         refused = (
-            policy.unreadable(scanned.why)
-            if isinstance(scanned, Unreadable)
-            else policy.after(self._request, scanned)
+            policy.unreadable(scanned.why) if isinstance(scanned, Unreadable) else policy.after(self._request, scanned)
         )
         if self._error is not None:
             refused = policy.out_of_resources(f"cannot be written: {self._error.strerror}")

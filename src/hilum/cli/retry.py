@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="JOB | delivery:ID | group:ID", show_default=False)],
+    what: Annotated[str, typer.Argument(metavar="JOB | delivery:ID | group:ID", hidden=True)],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:

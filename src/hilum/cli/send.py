@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hilum.cli.options import AcseTimeout, AsJson, Call, Config, ConnectTimeout, DimseTimeout, OwnTitle
+from hilum.cli.options import AcseTimeout, AsJson, Call, Config, ConnectTimeout, DimseTimeout, OwnTitle, requestor_timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def command(
-    words: Annotated[list[str], typer.Argument(metavar="PEER FILE...", show_default=False)],
+    words: Annotated[list[str], typer.Argument(metavar="PEER FILE...", hidden=True)],
+    *,
     call: Call = None,
     aetitle: OwnTitle = None,
     associations: Annotated[
@@ -33,12 +33,11 @@ def command(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send DICOM files, and all those in folders, byte for byte as they are.
+    """Send DICOM files and folders, byte for byte as they are.
 
     PEER is AET@host:port, or host and port, or the name of a destination in the configuration. Files that are no DICOM
     are passed over. Ends with 0 only if the peer accepted every DICOM file.
     """
-    from hilum.association.settings import RequestorTimeouts
     from hilum.cli import send_report
     from hilum.cli.directory import look_up
     from hilum.cli.exit import UsageError
@@ -49,9 +48,7 @@ def command(
     found = find(words, call=call, own=aetitle, directory=look_up(config))
     if not found.rest:
         raise UsageError("nothing to send: name files or folders after the peer")
-    timeouts = RequestorTimeouts(
-        connect=timedelta(seconds=connect), association=timedelta(seconds=acse), dimse=timedelta(seconds=dimse)
-    )
+    timeouts = requestor_timeouts(connect, acse, dimse)
     with Progress(shown=not (as_json or quiet), verbose=verbose) as progress:
         outgoing, skipped = _look_into([Path(word) for word in found.rest], progress)
         progress.begin(len(outgoing), sum(file.length for file in outgoing))

@@ -59,7 +59,9 @@ def _summary(found: Found, report: Report) -> None:
     seconds = report.seconds
     speed = ""
     if accepted:
-        speed = f" in {seconds:.2f} s: {words.rate(report.accepted_bytes, seconds)}, {accepted / seconds:.0f} instances/s"
+        speed = (
+            f" in {seconds:.2f} s: {words.rate(report.accepted_bytes, seconds)}, {accepted / seconds:.0f} instances/s"
+        )
     output.say(
         f"{found.peer} accepted {accepted} of {words.count(len(report.outcomes), 'instance')}, "
         f"{words.size(report.accepted_bytes)}{speed}"
@@ -68,7 +70,8 @@ def _summary(found: Found, report: Report) -> None:
     if answers.keys() - {0}:
         columns = (Column("STATUS", fixed=True), Column("MEANING"), Column("INSTANCES", right=True))
         rows = [
-            (words.status(status), words.status_meaning(status), str(count)) for status, count in sorted(answers.items())
+            (words.status(status), words.status_meaning(status), str(count))
+            for status, count in sorted(answers.items())
         ]
         output.table(columns, rows, indent=2)
 

@@ -24,7 +24,7 @@ class Outcome:
     Attributes:
         answer: What the peer said; ``None``: it was not asked, or did not answer.
         why: Why there is no answer.
-        asked: It is about this file; else the association ended before it could be judged, and sending it again may help.
+        asked: The file was judged; else the association ended before, and sending it again may help.
     """
 
     file: Outgoing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from hilum import states
 from hilum.cli import words
 from hilum.ledger.views import AssociationView, GroupView, HistoryLine, JobView
 
-_JOB: Final = {
+_JOB: Final[Mapping[str, str]] = {
     states.JobEvent.STARTED: "workflow started",
     states.JobEvent.SUCCEEDED: "workflow finished",
     states.JobEvent.ATTEMPT_FAILED: "attempt failed",
@@ -24,7 +24,7 @@ _JOB: Final = {
     states.JobEvent.RETRY_ASKED: "tried again",
     states.JobEvent.EXPIRED: "removed",
 }
-_GROUP: Final = {
+_GROUP: Final[Mapping[str, str]] = {
     states.GroupEvent.WINDOW_ENDED: "group closed: its window ended",
     states.GroupEvent.CLOSE_ASKED: "group closed",
     states.GroupEvent.NOT_WANTED: "no job made",
@@ -32,7 +32,7 @@ _GROUP: Final = {
     states.GroupEvent.RETRY_ASKED: "tried again",
     states.GroupEvent.EXPIRED: "removed",
 }
-_DELIVERY: Final = {
+_DELIVERY: Final[Mapping[str, str]] = {
     states.DeliveryEvent.ACCEPTED: "delivered to {}",
     states.DeliveryEvent.FAILED_FOR_NOW: "not delivered to {}, will be tried again",
     states.DeliveryEvent.FAILED_FOR_GOOD: "given up for {}",

@@ -16,7 +16,7 @@ from ruamel.yaml.error import MarkedYAMLError, StreamMark
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.scanner import Scanner
 
-from hilum.config.places import Finding, KeyPath, Places, Position
+from hilum.config.places import Finding, KeyPath, Places, Position, shown_key
 
 #: A thousand AE titles with all their keys need about a quarter of it.
 MAX_FILE_BYTES = 1_048_576
@@ -177,7 +177,8 @@ class _Reading:
             message = f"the alias *{node.anchor} stands within the very value that it repeats; remove it"
             return self._damaged(node, path, message)
         if id(node) in self._seen:
-            self._repeated += 1
+            # A long text counts as many: it is not repeated in memory, but wherever it is checked.
+            self._repeated += 1 + (len(node.value) // 64 if isinstance(node, ScalarNode) else 0)
             if self._repeated > MAX_REPEATED:
                 raise UnreadableError(
                     f"aliases (*name) repeat more than {MAX_REPEATED} values; write fewer of them",
@@ -186,7 +187,7 @@ class _Reading:
         self._seen.add(id(node))
         tag = str(node.tag)
         if tag not in _PLAIN_TAGS:
-            shown = tag.replace(_TAG, "!!")
+            shown = shown_key(tag.replace(_TAG, "!!"))
             return self._damaged(node, path, f"the tag {shown} is not allowed; write a plain value")
         return True
 

@@ -68,11 +68,9 @@ class Kind:
         """To be read after "expected": ``a whole number from 1 to 5``."""
         if not self.range:
             return self.name
-        return (
-            f"{self.name} from {self.range}"
-            if self.range[0].isdigit() and self.numeric
-            else (f"{self.name} ({self.range})")
-        )
+        if self.numeric and self.range[0].isdigit():
+            return f"{self.name} from {self.range}"
+        return f"{self.name} ({self.range})"
 
     @property
     def numeric(self) -> bool:

@@ -1,6 +1,6 @@
 """Step 1: bytes to PDUs and DIMSE messages and back, without doing any IO.
 
-=================  ==================================================================================
+=================  ==============================================================================================
 ``connection.py``  one association: what happens in the world in, events and bytes to send out
 ``machine.py``     PS3.8 Table 9-10, which ``connection.py`` obeys
 ``frame.py``       what arrives, cut into PDUs
@@ -11,7 +11,7 @@
 ``negotiate.py``   which presentation contexts and roles are granted
 ``events.py``      what is reported
 ``uids.py``        UIDs and their names
-=================  =====================
+=================  ==============================================================================================
 """
 
 from hilum.wire.connection import Connection, Role

@@ -174,7 +174,8 @@ class DataStream:
         """Report a piece of a data set, joined to the one before if both are crumbs."""
         if len(piece) < CRUMB_BYTES and events:
             before = events[-1]
-            if isinstance(before, DataReceived) and not before.last and len(before.data) < CRUMB_BYTES:
+            # It is of the same data set: a command stands between two.
+            if isinstance(before, DataReceived) and len(before.data) < CRUMB_BYTES:
                 events.pop()
                 piece = memoryview(bytes(before.data) + piece)
         events.append(DataReceived(self._id, piece, last))

@@ -79,9 +79,11 @@ class RecordingReceiver:
         self.on_write: Callable[[int], object] = lambda _: None
         self.on_finish: Callable[[StoreRequest], Answer] = lambda _: Answer(status=0)
         self.on_release: Callable[[], None] = lambda: None
+        self.on_event: Callable[[AssociationEvent], object] = lambda _: None
 
     def observe(self, event: AssociationEvent) -> None:
         self.seen.add(event)
+        self.on_event(event)
 
     def congested(self) -> str | None:
         return self.congested_because

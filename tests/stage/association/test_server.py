@@ -100,15 +100,17 @@ def test_over_the_limit_is_a_transient_reject_at_once_until_a_place_is_free(gate
 @pytest.mark.parametrize("how", ["release", "abort"])
 def test_a_place_is_free_as_soon_as_the_peer_can_know(gateway: Gateway, how: str) -> None:
     gateway.configure(max_associations=1)
-    for count in range(30):
-        with gateway.connect() as peer:
-            peer.associate()
-            if how == "release":
-                peer.release()
-            else:
-                peer.send(associate_rq())  # breaks the protocol
-                assert peer.pdu()[0] == ABORT
-        gateway.seen.wait(AssociationEnded, count + 1)
+    checked = threading.Event()
+    gateway.receiver.on_event = lambda event: isinstance(event, AssociationEnded) and checked.wait(10)
+    with gateway.connect() as first, gateway.connect() as second:
+        first.associate()
+        if how == "release":
+            first.release()
+        else:
+            first.send(associate_rq())  # breaks the protocol
+            assert first.pdu()[0] == ABORT
+        second.associate()
+        checked.set()
 
 
 def test_a_full_disk_is_a_transient_reject(gateway: Gateway) -> None:

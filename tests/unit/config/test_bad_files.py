@@ -116,6 +116,11 @@ def test_a_billion_laughs_are_refused_at_once(refuse: Refuse) -> None:
     assert time.monotonic() - started < 10
 
 
+def test_a_long_text_cannot_be_repeated_without_end_either(refuse: Refuse) -> None:
+    (problem,) = refuse(f"a: &a '{'x' * 500_000}'\nb: [{'*a, ' * 5_000}]")
+    assert "write fewer of them" in problem.message
+
+
 def test_an_alias_within_its_own_value_is_refused(refuse: Refuse) -> None:
     problems = refuse("engines: &all {a: *all}")
     assert "the alias *all stands within the very value that it repeats" in problems[0].message

@@ -251,12 +251,13 @@ def test_nothing_is_allocated_for_a_promised_length() -> None:
 
 
 def test_after_a_broken_pdu_nothing_more_is_read() -> None:
-    play(
+    connection = play(
         associated(),
         (hears(b"\4\0\x7f\xff\xff\xff", raw.RELEASE_RQ), [Aborted, raw.abort(2, 6)]),
-        (hears(raw.RELEASE_RQ, raw.associate_rq()), []),
-        (loses_its_peer, []),
+        (hears(raw.RELEASE_RQ, raw.associate_rq(), raw.abort(0, 0)), []),
     )
+    assert (connection.state, connection.timer_running, connection.mid_pdu) == (State.AWAITING_CLOSE, True, False)
+    play(connection, (loses_its_peer, []))
 
 
 def test_a_misplaced_pdu_is_skipped_and_the_peers_abort_then_closes() -> None:

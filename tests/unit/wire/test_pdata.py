@@ -171,6 +171,12 @@ def test_a_command_before_the_data_set_is_complete_is_out_of_order() -> None:
     play(due(), (hears(p_data(pdv(1, 3, raw.echo_rq()))), OUT_OF_ORDER))
 
 
+def test_order_is_kept_on_the_fast_path_too() -> None:
+    data = p_data(pdv(3, 0, bytes(2000)))
+    play(due(), (hears(data, p_data(pdv(3, COMMAND, bytes(2000)))), [DataReceived, *OUT_OF_ORDER]))
+    play(due(), (hears(data, p_data(pdv(3, COMMAND | LAST, bytes(2000)))), [DataReceived, *OUT_OF_ORDER]))
+
+
 def test_a_command_that_changes_its_context_is_out_of_order() -> None:
     command = raw.echo_rq()
     play(associated(), (hears(p_data(pdv(1, COMMAND, command[:10]), pdv(3, 3, command[10:]))), OUT_OF_ORDER))

@@ -42,10 +42,23 @@ def replies(*items: bytes) -> dict[int, int]:
 
 
 def test_everything_is_read() -> None:
-    role = raw.item(0x54, struct.pack(">H", len(raw.CT)), raw.CT, b"\1\1")
-    common = raw.item(0x57, struct.pack(">H", len(raw.CT)), raw.CT, struct.pack(">H", 5), b"1.2.3", b"\0\0")
+    # What is said about MR is dropped: it is not proposed.
+    role, other_role = (raw.item(0x54, struct.pack(">H", len(name)), name, b"\1\1") for name in (raw.CT, raw.MR))
+    common, other_common = (
+        raw.item(0x57, struct.pack(">H", len(name)), name, struct.pack(">H", 5), b"1.2.3", b"\0\0")
+        for name in (raw.CT, raw.MR)
+    )
     identity = raw.item(0x58, b"\2\1", struct.pack(">H", 3), b"bob", struct.pack(">H", 6), b"secret")
-    user = raw.user(raw.maximum(4096), raw.item(0x52, "1.2.3.4"), role, raw.item(0x55, "RAW"), common, identity)
+    user = raw.user(
+        raw.maximum(4096),
+        raw.item(0x52, "1.2.3.4"),
+        role,
+        other_role,
+        raw.item(0x55, "RAW"),
+        common,
+        other_common,
+        identity,
+    )
 
     request = read(raw.APPLICATION, *raw.CONTEXTS, user)
 

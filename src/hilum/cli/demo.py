@@ -1,0 +1,5 @@
+"""``hilum demo``."""
+
+
+def command() -> None:
+    """Demo."""
