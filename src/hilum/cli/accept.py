@@ -22,8 +22,8 @@ def command(
 ) -> None:
     """Take a held association as if it had been released.
 
-    Its instances are grouped and its jobs start. An association is held when it ended without a release. ASSOCIATION is its id or the beginning of it; without it,
-    those that are held are listed.
+    An association is held when it ended without a release. Accepted, its instances are grouped and its jobs start.
+    ASSOCIATION is its id or the beginning of it; without it, those that are held are listed.
     """
     from hilum.cli import output
     from hilum.cli.ledger import opened

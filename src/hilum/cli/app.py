@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from hilum.cli import (
     accept,
@@ -26,6 +26,7 @@ from hilum.cli import (
     status,
 )
 from hilum.cli.exit import EXPLAINED
+from hilum.cli.verb import Verb
 
 _RUN: Final = "Run a gateway"
 _LOOK: Final = "See what it does"
@@ -49,15 +50,6 @@ _COMMANDS: Final = {
     "send": _SPEAK,
     "receive": _SPEAK,
 }
-
-
-class Verb(TyperCommand):
-    """A command whose usage shows its arguments as its text names them, without marks around them."""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  typer keeps this type private
-        """The options, then the arguments."""
-        arguments = [param.metavar or param.name for param in self.params if param.param_type_name == "argument"]
-        return ["[OPTIONS]", *(str(name) for name in arguments)]
 
 
 class Sections(TyperGroup):

@@ -107,6 +107,7 @@ def _document(
     from ruamel.yaml import YAML
 
     from hilum import config as configuration
+    from hilum.cli.probe import document
 
     return {
         "file": path,
@@ -114,7 +115,7 @@ def _document(
         "problems": [],
         "warnings": warnings,
         "faults": faults,
-        "destinations": probes,
+        "destinations": {name: document(one) for name, one in probes.items()},
         # By way of the text, so that secrets are masked here exactly as they are there.
         "settings": YAML(typ="safe", pure=True).load(configuration.dump(settings)),
     }

@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from hilum.cli.options import AcseTimeout, AsJson, Call, Config, ConnectTimeout, DimseTimeout, OwnTitle, requestor_timeouts
+from hilum.cli.options import (
+    AcseTimeout,
+    AsJson,
+    Call,
+    Config,
+    ConnectTimeout,
+    DimseTimeout,
+    OwnTitle,
+    requestor_timeouts,
+)
 
 
 def command(
@@ -29,7 +38,7 @@ def command(
     from hilum.cli.directory import look_up
     from hilum.cli.exit import FailedError, UsageError, complain
     from hilum.cli.peer import find
-    from hilum.cli.probe import probe
+    from hilum.cli.probe import document, probe
 
     found = find(peer, call=call, own=aetitle, directory=look_up(config))
     if found.rest:
@@ -37,7 +46,7 @@ def command(
     timeouts = requestor_timeouts(connect, acse, dimse)
     result = probe(found.peer, found.calling, timeouts)
     if as_json:
-        output.emit({"peer": found.peer, "calling": found.calling, **output.plain(result)})
+        output.emit({"peer": found.peer, "calling": found.calling, **document(result)})
     elif result.code == 0:
         assert result.echo is not None
         assert result.association is not None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hilum.cli.options import AsJson, Chosen, Config, chosen, config_path
+from hilum.cli.verb import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from hilum.ledger.views import GroupView
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, subcommand_metavar="[close GROUP]")
 
 
 @app.callback(invoke_without_command=True)
@@ -107,14 +108,14 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
     output.table(columns, rows, indent=indent)
 
 
-@app.command("close")
+@app.command("close", cls=Verb)
 def close(
     context: typer.Context,
     number: Annotated[int, typer.Argument(metavar="GROUP", hidden=True)],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Close an open group now, without waiting for the end of its window: its jobs start.
+    """Close an open group now, before its window ends: its jobs start.
 
     What arrives later for it opens the next group.
     """

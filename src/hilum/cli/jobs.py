@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hilum.cli.options import AsJson, Chosen, Config, chosen, config_path
+from hilum.cli.verb import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from hilum.ledger.views import JobView
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(rich_markup_mode=None, subcommand_metavar="[show JOB]")
 
 
 @app.callback(invoke_without_command=True)
@@ -98,7 +99,7 @@ def results_text(job: JobView) -> str:
     return ", ".join(parts)
 
 
-@app.command("show")
+@app.command("show", cls=Verb)
 def show(
     context: typer.Context,
     job: Annotated[str, typer.Argument(metavar="JOB", hidden=True)],
@@ -106,7 +107,7 @@ def show(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell all about one job: what happened when, its results, its deliveries, the end of its log.
+    """Tell all about one job: what happened, its results, its log.
 
     JOB is its id or its name, or the beginning of either.
     """

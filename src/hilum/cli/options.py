@@ -39,9 +39,7 @@ AcseTimeout = Annotated[
 DimseTimeout = Annotated[
     float, typer.Option("-td", "--dimse-timeout", metavar="SECONDS", help="For the answer to each other request.")
 ]
-ConnectTimeout = Annotated[
-    float, typer.Option("-to", "--timeout", metavar="SECONDS", help="For the TCP connection.")
-]
+ConnectTimeout = Annotated[float, typer.Option("-to", "--timeout", metavar="SECONDS", help="For the TCP connection.")]
 
 
 def requestor_timeouts(connect: float, acse: float, dimse: float) -> RequestorTimeouts:
@@ -52,9 +50,7 @@ def requestor_timeouts(connect: float, acse: float, dimse: float) -> RequestorTi
     """
     from hilum.association.settings import RequestorTimeouts
 
-    return RequestorTimeouts(
-        connect=span(connect, "-to"), association=span(acse, "-ta"), dimse=span(dimse, "-td"), pdu=span(dimse, "-td")
-    )
+    return RequestorTimeouts(connect=span(connect, "-to"), association=span(acse, "-ta"), dimse=span(dimse, "-td"))
 
 
 def span(seconds: float, option: str) -> timedelta:

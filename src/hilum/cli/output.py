@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal
 from hilum.cli.words import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 #: Nobody sees the width of a pipe; so wide that a line of a table stays one line for grep.
 _PIPE_WIDTH: Final = 240
@@ -61,6 +61,17 @@ def console(stream: IO[str] | None = None) -> Console:
     return Console(file=file, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
+def _put(thing: RenderableType, indent: int) -> None:
+    """Print something, without the spaces that fill its last column."""
+    from rich.padding import Padding
+
+    screen = console()
+    with screen.capture() as captured:
+        screen.print(Padding(thing, (0, 0, 0, indent), expand=False))
+    for line in captured.get().splitlines():
+        print(line.rstrip())
+
+
 def say(text: str = "") -> None:
     """A line of what was asked for."""
     print(printable(text))
@@ -80,7 +91,6 @@ def heading(text: str) -> None:
 
 def bullet(text: str, remedy: str = "") -> None:
     """A line of a list, folded under itself, and below it what to do."""
-    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -90,12 +100,11 @@ def bullet(text: str, remedy: str = "") -> None:
     grid.add_row(Text("!", style="bold red"), Text(printable(text)))
     if remedy:
         grid.add_row("", Text(f"-> {printable(remedy)}", style="cyan"))
-    console().print(Padding(grid, (0, 0, 0, 2)))
+    _put(grid, 2)
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: int = 0) -> None:
     """Print rows under their titles, without lines between: it stays readable as plain text."""
-    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -110,12 +119,11 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: i
         for column, cell in zip(columns, row, strict=True):
             cells.append(Text(printable(cell), style=_STYLES.get(cell, "") if column.state else ""))
         grid.add_row(*cells)
-    console().print(Padding(grid, (0, 0, 0, indent)))
+    _put(grid, indent)
 
 
 def pairs(rows: Sequence[tuple[str, str]], *, indent: int = 0) -> None:
     """Print names and values, the values under each other; those without value are left out."""
-    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -125,7 +133,7 @@ def pairs(rows: Sequence[tuple[str, str]], *, indent: int = 0) -> None:
     for name, value in rows:
         if value:
             grid.add_row(Text(name), Text(printable(value)))
-    console().print(Padding(grid, (0, 0, 0, indent)))
+    _put(grid, indent)
 
 
 def emit(document: object) -> None:

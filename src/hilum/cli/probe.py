@@ -69,6 +69,18 @@ def probe(peer: Peer, calling: AETitle, timeouts: RequestorTimeouts) -> Probe:
     )
 
 
+def document(result: Probe) -> dict[str, object]:
+    """It as JSON has it."""
+    times = {"association-seconds": result.association, "echo-seconds": result.echo}
+    return {
+        "answered": result.code == ExitCode.OK,
+        "status": result.status,
+        "found": result.found,
+        "remedy": result.remedy,
+        **{name: None if span is None else round(span.total_seconds(), 6) for name, span in times.items()},
+    }
+
+
 def remedy_for(error: Exception, peer: Peer, calling: AETitle) -> str:
     """What to do when an association was rejected; empty when the error itself says it."""
     if not isinstance(error, AssociationRejectedError):

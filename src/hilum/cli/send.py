@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hilum.cli.options import AcseTimeout, AsJson, Call, Config, ConnectTimeout, DimseTimeout, OwnTitle, requestor_timeouts
+from hilum.cli.options import (
+    AcseTimeout,
+    AsJson,
+    Call,
+    Config,
+    ConnectTimeout,
+    DimseTimeout,
+    OwnTitle,
+    requestor_timeouts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -140,21 +140,29 @@ class SendStep:
         failed: dict[int, Failed] = {}
         accepted: set[int] = set()
         output = Path(parcel.folder) / "output"
-        for files in by_contexts(parcel.files):
-            try:
+        try:
+            if parcel.destination in self._unwell:
+                self._probe(peer, settings, parcel.files[0])
+            for files in by_contexts(parcel.files):
                 with self._slots.one(settings.max_associations):
                     self._associate(peer, files, output=output, settings=settings, failed=failed, accepted=accepted)
-            except AssociationRejectedError as error:
-                fault = policy.Fault.UNREACHABLE if error.reject.transient else policy.Fault.MISCONFIGURED
-                broken = Failed(fault=fault, why=str(error))
-            except TemporaryError as error:
-                broken = Failed(fault=policy.Fault.UNREACHABLE, why=str(error))
-            else:
-                continue
-            # A peer that broke off is not tried again for the next 128 contexts of the same parcel.
-            open_ones = (file.id for file in parcel.files if file.id not in accepted and file.id not in failed)
-            return failed | dict.fromkeys(open_ones, broken)
-        return failed
+        except AssociationRejectedError as error:
+            fault = policy.Fault.UNREACHABLE if error.reject.transient else policy.Fault.MISCONFIGURED
+            broken = Failed(fault=fault, why=str(error))
+        except TemporaryError as error:
+            broken = Failed(fault=policy.Fault.UNREACHABLE, why=str(error))
+        else:
+            return failed
+        open_ones = (file.id for file in parcel.files if file.id not in accepted and file.id not in failed)
+        return failed | dict.fromkeys(open_ones, broken)
+
+    def _probe(self, peer: Peer, settings: DeliverySettings, file: dispatch.DueFile) -> None:
+        """Ask a destination that failed last time for an association that carries nothing.
+
+        Outside the limit of associations: one that hangs must not hold a place that healthy destinations need.
+        """
+        pair = (Uid(file.sop_class), Uid(file.transfer_syntax))
+        Requestor.open(peer, settings.calling, [pair], timeouts=settings.timeouts).release()
 
     def _associate(
         self,

@@ -17,6 +17,10 @@ from hilum.model import JobId
 class FolderEngine:
     """Prepares the folder and looks for ``output/job.done``."""
 
+    def __init__(self) -> None:
+        # Kept in memory only: while a job is being cancelled the ledger says so, and cancel is called again.
+        self._cancelled: set[tuple[JobId, int]] = set()
+
     def submit(self, run: Run) -> str:
         """Make sure that there is a folder to put results in; see ``Engine.submit``."""
         try:
@@ -29,10 +33,25 @@ class FolderEngine:
 
     def status(self, runs: Sequence[Run]) -> Mapping[JobId, Status]:
         """Succeeded when ``job.done`` is there as a plain file, running until then; see ``Engine.status``."""
-        return {run.job_id: _status(run) for run in runs}
+        return {run.job_id: self._status(run) for run in runs}
+
+    def _status(self, run: Run) -> Status:
+        if (run.job_id, run.attempt) in self._cancelled:
+            return Status(phase=Phase.FAILED, reason="cancelled")
+        done = run.folder / "output" / "job.done"
+        try:
+            mode = done.lstat().st_mode
+        except FileNotFoundError:
+            return Status(phase=Phase.RUNNING)
+        except OSError as error:
+            return Status(phase=Phase.RUNNING, reason=f"job.done cannot be looked for: {error}")
+        if stat.S_ISREG(mode):
+            return Status(phase=Phase.SUCCEEDED)
+        return Status(phase=Phase.RUNNING, reason=f"{done} is not a plain file: remove it and put an empty file there")
 
     def cancel(self, run: Run) -> None:
-        """Do nothing: whoever works in the folder is not known here."""
+        """Wait for it no longer. Whoever works in the folder is not known here and cannot be stopped."""
+        self._cancelled.add((run.job_id, run.attempt))
 
     def logs(self, run: Run, tail: int) -> str:  # noqa: ARG002
         """Nothing: whoever works in the folder keeps a log elsewhere."""
@@ -41,16 +60,3 @@ class FolderEngine:
     def probe(self) -> Healthy:
         """Always healthy."""
         return Healthy()
-
-
-def _status(run: Run) -> Status:
-    done = run.folder / "output" / "job.done"
-    try:
-        mode = done.lstat().st_mode
-    except FileNotFoundError:
-        return Status(phase=Phase.RUNNING)
-    except OSError as error:
-        return Status(phase=Phase.RUNNING, reason=f"job.done cannot be looked for: {error}")
-    if stat.S_ISREG(mode):
-        return Status(phase=Phase.SUCCEEDED)
-    return Status(phase=Phase.RUNNING, reason=f"{done} is not a plain file: remove it and put an empty file there")

@@ -83,6 +83,12 @@ class Database:
             with engine.connect().execution_options(begin_mode=mode) as connection, connection.begin():
                 yield connection
         except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+                # Nothing about the world: a table or column is missing. Waiting would never end.
+                raise LedgerUnusableError(
+                    f"the ledger {self.path} does not fit this version of Hilum: {error.orig}; "
+                    "start the gateway on it, which brings it up to date"
+                ) from error
             raise LedgerBusyError(f"the ledger {self.path} cannot be used just now: {error.orig}") from error
         except DatabaseError as error:
             if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError):

@@ -174,11 +174,9 @@ def unleased(table: Table, now: datetime) -> ColumnElement[bool]:
 
 
 def renew(connection: Connection, table: Table, leases: Sequence[Lease], *, until: datetime) -> None:
-    """Keep leases alive while their work goes on; one that was lost meanwhile stays lost."""
+    """Keep leases alive while their work goes on; one that was lost meanwhile stays lost, one that ended is over."""
     for lease in leases:
-        connection.execute(
-            update(table).where(table.c.id == lease.id, table.c.fence == lease.fence).values(lease_until=until)
-        )
+        connection.execute(update(table).where(_held(table, lease)).values(lease_until=until))
 
 
 def give_back(
@@ -188,12 +186,13 @@ def give_back(
     *,
     values: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """End a lease without an event, e.g. because the work must wait; a lost lease is left alone."""
-    connection.execute(
-        update(table)
-        .where(table.c.id == lease.id, table.c.fence == lease.fence)
-        .values(lease_owner=None, lease_until=None, **values)
-    )
+    """End a lease without an event, e.g. because the work must wait; a row on which it is lost or over is left alone."""
+    connection.execute(update(table).where(_held(table, lease)).values(lease_owner=None, lease_until=None, **values))
+
+
+def _held(table: Table, lease: Lease) -> ColumnElement[bool]:
+    # A transition ends the lease and leaves the fence: only both together tell that the work still goes on.
+    return and_(table.c.id == lease.id, table.c.fence == lease.fence, table.c.lease_until.is_not(None))
 
 
 def drop_leases(connection: Connection) -> None:

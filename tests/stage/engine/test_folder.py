@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -72,9 +73,15 @@ def test_an_output_that_is_a_file_is_a_matter_for_later(run: Run) -> None:
         ENGINE.submit(run)
 
 
-def test_cancelling_and_reading_logs_are_nothing(run: Run) -> None:
-    ENGINE.submit(run)
-    ENGINE.cancel(run)
-    assert phase(run) is Phase.RUNNING
+def test_a_cancelled_attempt_is_waited_for_no_longer_and_the_next_one_is(run: Run) -> None:
+    engine = FolderEngine()
+    engine.submit(run)
+    engine.cancel(run)
+    again = dataclasses.replace(run, attempt=2)
+    assert engine.status([run])[run.job_id].phase is Phase.FAILED
+    assert engine.status([again])[run.job_id].phase is Phase.RUNNING
+
+
+def test_it_has_no_log_and_is_always_healthy(run: Run) -> None:
     assert ENGINE.logs(run, 10) == ""
     assert ENGINE.probe() == Healthy()

@@ -97,9 +97,14 @@ def test_an_exception_takes_back_the_state_and_its_line_of_history(
     database: Database, desk: Reception, clock: MovableClock, group: int
 ) -> None:
     before = desk.history()
-    with pytest.raises(RuntimeError, match="halfway"), database.write() as connection:
-        apply(connection, groups, group, GroupEvent.CLOSE_ASKED, now=clock())
-        raise RuntimeError("halfway")
+
+    def halfway() -> None:
+        with database.write() as connection:
+            apply(connection, groups, group, GroupEvent.CLOSE_ASKED, now=clock())
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        halfway()
     assert desk.row("groups").state == "open"
     assert desk.history() == before
 
@@ -173,9 +178,9 @@ def test_a_record_with_an_old_fence_is_refused_and_changes_nothing(
     clock.forward(60)
     (quick,) = claim_groups(database, clock, "quick")
     before = desk.row("groups"), desk.history()
-    with pytest.raises(LeaseLostError, match="the lease with fence 1 was lost, the row has 2"):
-        with database.write() as connection:
-            apply(connection, groups, slow.id, GroupEvent.PLANNED, now=clock(), fence=slow.fence, values={"why": "x"})
+    refused = pytest.raises(LeaseLostError, match="the lease with fence 1 was lost, the row has 2")
+    with refused, database.write() as connection:
+        apply(connection, groups, slow.id, GroupEvent.PLANNED, now=clock(), fence=slow.fence, values={"why": "x"})
     assert (desk.row("groups"), desk.history()) == before
     with database.write() as connection:
         apply(connection, groups, quick.id, GroupEvent.PLANNED, now=clock(), fence=quick.fence)
