@@ -68,4 +68,4 @@ def print_held(held: Sequence[AssociationView], now: datetime, *, indent: int = 
     rows = [(one.id, one.calling, one.called, str(one.instances), words.until(one.remove_at, now)) for one in held]
     output.table(columns, rows, indent=indent)
     for one in held:
-        output.say(f"{' ' * indent}{one.id}: {one.why}")
+        output.paragraph(f"{one.id}: {one.why}", indent=indent)

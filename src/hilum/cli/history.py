@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hilum.cli.options import AsJson, Config, config_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hilum.ledger.views import HistoryLine
+
+#: Rows named one by one in what happened to several.
+_NAMED: Final = 3
 
 
 def command(
@@ -30,20 +38,58 @@ def command(
 
     begin = None if since is None else words.moment(since, utc_now())
     with opened(config_path(config)) as office, office.database.read() as connection:
-        found = views.list_history(connection, since=begin, everything=everything, limit=limit)
-    if as_json:
-        output.emit(found)
-        return
+
+        def page(before: int | None) -> Sequence[HistoryLine]:
+            return views.list_history(connection, since=begin, before=before, everything=everything, limit=500)
+
+        if as_json:
+            output.emit(views.list_history(connection, since=begin, everything=everything, limit=limit))
+            return
+        found = last_events(page, limit)
     if not found:
-        output.say("Nothing was refused, ignored, held or given up." if not everything else "Nothing has happened.")
+        output.say("Nothing has happened." if everything else "Nothing was refused, ignored, held or given up.")
         return
-    for line in found:
-        change = f": {line.to_state}" if everything and line.to_state else ""
-        where = f" to {line.destination}" if line.destination else ""
-        output.say(f"{words.clock(line.at)}  {line.machine} {line.subject}{where}: {line.event}{change}")
-        if line.why:
-            output.say(f"    {line.why}")
-        if line.remedy:
-            output.say(f"    -> {line.remedy}")
+    for event in found:
+        _print(event, everything=everything)
     if len(found) == limit:
         output.remark(f"These are the last {limit}; --limit and --since show more.")
+
+
+def last_events(page: Callable[[int | None], Sequence[HistoryLine]], limit: int) -> Sequence[Sequence[HistoryLine]]:
+    """The last things that happened: lines that say the same of several rows, one after the other, are one.
+
+    Args:
+        page: Gives lines before an id, in the order of time; none: there are no more.
+    """
+    events: list[list[HistoryLine]] = []  # the newest first, and in each the newest line first
+    before: int | None = None
+    while lines := page(before):
+        for line in reversed(lines):
+            if events and _sense(events[-1][0]) == _sense(line):
+                events[-1].append(line)
+            elif len(events) == limit:
+                return [event[::-1] for event in reversed(events)]
+            else:
+                events.append([line])
+        before = lines[0].id
+    return [event[::-1] for event in reversed(events)]
+
+
+def _sense(line: HistoryLine) -> tuple[str, ...]:
+    return line.machine, line.event, line.to_state, line.why, line.remedy, line.destination
+
+
+def _print(event: Sequence[HistoryLine], *, everything: bool) -> None:
+    from hilum.cli import output, words
+
+    last = event[-1]
+    subjects = [words.subject(line.machine, line.subject) for line in event[:_NAMED]]
+    if len(event) > _NAMED:
+        subjects.append(f"{len(event) - _NAMED} more")
+    where = f" to {last.destination}" if last.destination else ""
+    change = f" -> {last.to_state}" if everything and last.to_state else ""
+    output.say(f"{words.clock(last.at)}  {last.machine} {words.listed(subjects)}{where}: {last.event}{change}")
+    if last.why:
+        output.paragraph(last.why, indent=4)
+    if last.remedy:
+        output.paragraph(f"-> {last.remedy}", indent=4)

@@ -53,7 +53,7 @@ def tell(office: Office, wanted: str, *, lines: int, as_json: bool) -> None:
     output.say()
     output.heading("What happened")
     columns = (Column("TIME", fixed=True, right=True), Column("AFTER", fixed=True, right=True), Column(""))
-    output.table(columns, timeline.rows(timeline.story(job, group, senders, history)), indent=2)
+    output.table(columns, timeline.rows(timeline.story(group, senders, history)), indent=2)
     if results:
         _results(results, deliveries, now)
     if log:
@@ -81,7 +81,7 @@ def _head(job: JobView, now: datetime) -> None:
             ("results", results_text(job)),
             ("destinations", ", ".join(job.destinations) or "none: results stay in the folder"),
             ("folder", job.folder),
-            ("removed", removal),
+            ("removal", removal),
             ("id", job.id),
         ],
         indent=2,
@@ -136,7 +136,7 @@ def print_deliveries(deliveries: Sequence[DeliveryView], now: datetime, *, with_
         )
     output.table(columns, rows, indent=0 if with_job else 2)
     for destination, why in dict.fromkeys((one.destination, one.why) for one in deliveries if one.why):
-        output.say(f"{'' if with_job else '  '}{destination}: {why}")
+        output.paragraph(f"{destination}: {why}", indent=0 if with_job else 2)
 
 
 def log_tail(office: Office, job: JobView, lines: int) -> str:

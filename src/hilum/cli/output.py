@@ -89,6 +89,13 @@ def heading(text: str) -> None:
     console().print(Text(printable(text), style="bold"))
 
 
+def paragraph(text: str, *, indent: int) -> None:
+    """Print a sentence, folded at the width of the terminal."""
+    from rich.text import Text
+
+    _put(Text(printable(text)), indent)
+
+
 def bullet(text: str, remedy: str = "") -> None:
     """A line of a list, folded under itself, and below it what to do."""
     from rich.table import Table
@@ -112,7 +119,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, indent: i
     for column in columns:
         justify: Literal["right", "left"] = "right" if column.right else "left"
         grid.add_column(
-            Text(column.title), justify=justify, no_wrap=column.fixed, overflow="fold" if not column.fixed else "ignore"
+            Text(column.title), justify=justify, no_wrap=column.fixed, overflow="ellipsis" if column.fixed else "fold"
         )
     for row in rows:
         cells = []

@@ -80,7 +80,7 @@ def _failures(report: Report, skipped: Sequence[Skipped], *, quiet: bool) -> Non
     """Files that the peer does not have, by reason, and those that were passed over."""
     reasons: dict[str, list[str]] = {}
     for outcome in report.outcomes:
-        if not outcome.accepted:
+        if not outcome.accepted and outcome.asked:
             reasons.setdefault(_reason(outcome.answer, outcome.why), []).append(str(outcome.file.path))
     for one in skipped:
         if one.damaged:
@@ -88,6 +88,9 @@ def _failures(report: Report, skipped: Sequence[Skipped], *, quiet: bool) -> Non
     for reason, paths in reasons.items():
         output.remark(f"{words.count(len(paths), 'file')} not accepted: {reason}")
         _name(paths)
+    unsent = sum(not outcome.asked for outcome in report.outcomes)
+    if unsent:
+        output.remark(f"{words.count(unsent, 'file')} not sent")
     foreign = [f"{one.path} ({one.why})" for one in skipped if not one.damaged]
     if foreign and not quiet:
         output.remark(f"{words.count(len(foreign), 'file')} passed over, no DICOM instance:")

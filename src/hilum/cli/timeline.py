@@ -9,7 +9,7 @@ from typing import Final
 
 from hilum import states
 from hilum.cli import words
-from hilum.ledger.views import AssociationView, GroupView, HistoryLine, JobView
+from hilum.ledger.views import AssociationView, GroupView, HistoryLine
 
 _JOB: Final[Mapping[str, str]] = {
     states.JobEvent.STARTED: "workflow started",
@@ -63,7 +63,7 @@ class Moment:
 
 
 def story(
-    job: JobView, group: GroupView | None, senders: Sequence[AssociationView], history: Sequence[HistoryLine]
+    group: GroupView | None, senders: Sequence[AssociationView], history: Sequence[HistoryLine]
 ) -> Sequence[Moment]:
     """What happened, in the order of time; deliveries of one kind that follow each other are one line."""
     moments = [*_arrival(group, senders), *filter(None, map(_moment, history))]
@@ -75,7 +75,7 @@ def story(
             merged[-1] = replace(moment, count=last.count + moment.count)
         else:
             merged.append(moment)
-    return [replace(moment, why="" if moment.why == job.workflow_name else moment.why) for moment in merged]
+    return merged
 
 
 def _arrival(group: GroupView | None, senders: Sequence[AssociationView]) -> Iterator[Moment]:
@@ -119,15 +119,15 @@ def _moment(line: HistoryLine) -> Moment | None:
 
 
 def rows(moments: Sequence[Moment]) -> Sequence[tuple[str, str, str]]:
-    """For each moment its local time, the time since the one before, and the line; the date where it changes."""
-    found = []
+    """For each moment its local time of day, the time since the one before, and the line; days on lines of their own."""
+    found: list[tuple[str, str, str]] = []
     before: datetime | None = None
     for moment in moments:
         local = moment.at.astimezone()
-        new_day = before is None or before.astimezone().date() != local.date()
+        if before is None or before.astimezone().date() != local.date():
+            found.append((f"{local:%Y-%m-%d}", "", ""))
         step = moment.at - before if before is not None else timedelta()
-        clock = f"{local:%Y-%m-%d %H:%M:%S}" if new_day else f"{local:%H:%M:%S}"
         waited = f"+{words.duration(step)}" if step >= timedelta(milliseconds=1) else ""
-        found.append((f"{clock}.{local.microsecond // 1000:03}", waited, moment.line))
+        found.append((f"{local:%H:%M:%S}.{local.microsecond // 1000:03}", waited, moment.line))
         before = moment.at
     return found

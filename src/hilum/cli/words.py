@@ -60,12 +60,14 @@ def rate(count: int, seconds: float) -> str:
 
 
 def duration(span: timedelta) -> str:
-    """Two units at most: ``0.41 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 days``."""
+    """Two units at most: ``410 ms``, ``2.5 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 days``."""
     seconds = abs(span.total_seconds())
     sign = "-" if span < timedelta() else ""
+    if seconds == 0:
+        return "0 s"
     if seconds < 0.9995:
         return f"{sign}{seconds * 1000:.0f} ms"
-    if seconds < 9.95:
+    if seconds < 9.95 and seconds % 1:
         return f"{sign}{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
@@ -87,8 +89,10 @@ def clock(moment: datetime) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long ago: ``3 min``; seconds are whole."""
-    return duration(timedelta(seconds=round(max(0.0, (now - moment).total_seconds()))))
+    """How long ago, roughly: ``12 s``, ``3 min``, ``2 h``, ``5 days``."""
+    seconds = max(0.0, (now - moment).total_seconds())
+    unit = next((unit for unit in (86_400, 3600, 60) if seconds >= unit), 1)
+    return duration(timedelta(seconds=seconds // unit * unit))
 
 
 def until(moment: datetime | None, now: datetime) -> str:
@@ -126,6 +130,18 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def subject(machine: str, text: str) -> str:
+    """What a line of history is about, as the command line names it."""
+    match machine:
+        case "job":
+            return text[:8]
+        case "result":
+            job, _, path = text.partition(":")
+            return f"{path} of job {job[:8]}"
+        case _:
+            return text
 
 
 def moment(text: str, now: datetime) -> datetime:

@@ -218,6 +218,22 @@ class Retry(Section):
     )
 
 
+class ScuTimeouts(Section):
+    """How long a slow or silent destination is waited for."""
+
+    connect: Annotated[SomeSeconds, Mark.OURS] = Field(
+        default=10, description="Seconds for the TCP connection to each address of a destination."
+    )
+    association: Annotated[SomeSeconds, Mark.OURS] = Field(
+        default=30, description="Seconds for the answer to an association request."
+    )
+    dimse: Annotated[SomeSeconds, Mark.OURS] = Field(
+        default=60,
+        description="Seconds for the answer to an instance, from the moment its last byte was sent. Archives that "
+        "work on an instance before they answer may need more.",
+    )
+
+
 class Scu(Section):
     """Sending."""
 
@@ -231,6 +247,10 @@ class Scu(Section):
     destinations: tuple[Destination, ...] = Field(default=(), description="The devices that results can be sent to.")
     retry: Annotated[Retry, Mark.OURS] = Field(
         default=Retry(), description="What happens when a destination cannot take a result."
+    )
+    timeouts: Annotated[ScuTimeouts, Mark.OURS] = Field(
+        default=ScuTimeouts(),
+        description="How long a slow or silent destination is waited for; then the result is sent again later.",
     )
 
 

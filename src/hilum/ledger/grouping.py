@@ -136,6 +136,10 @@ def settle(
     return fates
 
 
+#: Parameters of one statement: older SQLites take 999 at most.
+_CHUNK = 500
+
+
 def _group_for(
     connection: Connection,
     info: AssociationInfo,
@@ -149,13 +153,13 @@ def _group_for(
     closes_at = last + grouping.window
     if grouping.window:
         found = connection.execute(
-            select(groups.c.id, groups.c.closes_at).where(_is_open(info.called, key))
+            select(groups.c.id, groups.c.closes_at, groups.c.last_received_at).where(_is_open(info.called, key))
         ).one_or_none()
         if found is not None:
             connection.execute(
                 update(groups)
                 .where(groups.c.id == found.id)
-                .values(closes_at=max(closes_at, found.closes_at), last_received_at=last)
+                .values(closes_at=max(closes_at, found.closes_at), last_received_at=max(last, found.last_received_at))
             )
             return GroupId(found.id), False
     state = states.Group.OPEN if grouping.window else states.Group.CLOSED
@@ -186,7 +190,7 @@ def _group_for(
 def _present(connection: Connection, group: GroupId, uids: Sequence[str]) -> dict[str, AnyRow]:
     found: dict[str, AnyRow] = {}
     pending = iter(uids)
-    while chunk := list(islice(pending, 500)):  # SQLite takes some thousand parameters at most
+    while chunk := list(islice(pending, _CHUNK)):
         rows = connection.execute(
             select(instances.c.id, instances.c.sop_instance, instances.c.size).where(
                 instances.c.group_id == group,
@@ -208,9 +212,9 @@ def _drop_replaced(
     now: datetime,
 ) -> None:
     counted = {one.sop_instance for one in members if fates[one.number] is Fate.GROUPED}
-    replaced = [row.id for uid, row in before.items() if uid in counted]
-    if replaced:
-        connection.execute(update(instances).where(instances.c.id.in_(replaced)).values(fate=Fate.REPLACED))
+    replaced = iter([row.id for uid, row in before.items() if uid in counted])
+    while chunk := list(islice(replaced, _CHUNK)):
+        connection.execute(update(instances).where(instances.c.id.in_(chunk)).values(fate=Fate.REPLACED))
     for one in members:
         match fates[one.number]:
             case Fate.GROUPED if one.sop_instance in before:

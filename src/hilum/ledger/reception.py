@@ -108,7 +108,8 @@ def broken(
 ) -> None:
     """Hold an association's instances aside: it ended without a release, so nothing starts from it by itself."""
     held = Placed(fate=Fate.HELD, group_id=None)
-    connection.execute(instances.insert(), [_row(info.id, one, held) for one in received])
+    if received:
+        connection.execute(instances.insert(), [_row(info.id, one, held) for one in received])
     _ended(
         connection,
         info,

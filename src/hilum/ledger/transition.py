@@ -186,7 +186,7 @@ def give_back(
     *,
     values: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """End a lease without an event, e.g. because the work must wait; a row on which it is lost or over is left alone."""
+    """End a lease without an event, e.g. because the work must wait; a lease that is lost or over is left alone."""
     connection.execute(update(table).where(_held(table, lease)).values(lease_owner=None, lease_until=None, **values))
 
 

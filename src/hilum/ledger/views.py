@@ -447,14 +447,22 @@ _SETBACKS = (
 
 
 def list_history(
-    connection: Connection, *, since: datetime | None = None, everything: bool = False, limit: int = 100
+    connection: Connection,
+    *,
+    since: datetime | None = None,
+    before: int | None = None,
+    everything: bool = False,
+    limit: int = 100,
 ) -> Sequence[HistoryLine]:
     """What was refused, ignored, held, tried in vain, given up or removed; the last lines, in the order of time.
 
     Args:
+        before: Only lines with a smaller id: to page backwards.
         everything: Every change of every row, too.
     """
     query = select(history).order_by(history.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(history.c.id < before)
     if since is not None:
         query = query.where(history.c.at >= since)
     if not everything:

@@ -195,7 +195,11 @@ def _delivery(scu: config.Scu) -> DeliverySettings:
             waits=tuple(timedelta(seconds=wait) for wait in scu.retry.waits),
             give_up_after=timedelta(seconds=scu.retry.give_up_after),
         ),
-        timeouts=RequestorTimeouts(),
+        timeouts=RequestorTimeouts(
+            connect=timedelta(seconds=scu.timeouts.connect),
+            association=timedelta(seconds=scu.timeouts.association),
+            dimse=timedelta(seconds=scu.timeouts.dimse),
+        ),
     )
 
 

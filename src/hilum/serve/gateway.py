@@ -59,6 +59,8 @@ class Gateway:
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._assembly = Assembly.of(settings)
         self._database = Database(settings.ledger.url)
+        storage = settings.storage
+        self._watermark = Watermark((storage.temporary, storage.payloads), *_room(storage), clock=time.monotonic)
         self._wake = Wake()
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
@@ -112,17 +114,11 @@ class Gateway:
         return port
 
     def _listen(self, settings: config.Settings) -> int:
-        storage = settings.storage
         receiver = SpoolReceiver(
             database=self._database,
             owner=self._owner,
             clock=self._clock,
-            watermark=Watermark(
-                (storage.temporary, storage.payloads),
-                percent=storage.watermark_percent,
-                reserve_bytes=int(storage.reserve_gb * 1_000_000_000),
-                clock=time.monotonic,
-            ),
+            watermark=self._watermark,
             settings=lambda: self._assembly.store,
             released=self._wake.notify,
         )
@@ -175,6 +171,7 @@ class Gateway:
             return False
         changed = config.diff(old, new)
         self._assembly = assembly
+        self._watermark.limit(*_room(new.storage))
         self._wake.notify()
         if changed:
             _log.info("config.reloaded", changed=changed, waits_for_restart=waits)
@@ -210,6 +207,11 @@ def keep_fixed(old: config.Settings, new: config.Settings) -> config.Settings:
             "web": old.web,
         }
     )
+
+
+def _room(storage: config.Storage) -> tuple[float, int]:
+    """How full the disk may get: percent of it, and the bytes that stay free."""
+    return storage.watermark_percent, int(storage.reserve_gb * 1_000_000_000)
 
 
 def _make(folder: Path) -> None:

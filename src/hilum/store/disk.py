@@ -24,10 +24,14 @@ class Watermark:
             clock: Monotonic, in seconds.
         """
         self._paths = tuple(paths)
-        self._percent = percent
-        self._reserve_bytes = reserve_bytes
         self._clock = clock
         self._answer: str | None = None
+        self.limit(percent, reserve_bytes)
+
+    def limit(self, percent: float, reserve_bytes: int) -> None:
+        """Judge by other limits from now on; for their meaning see the constructor."""
+        self._percent = percent
+        self._reserve_bytes = reserve_bytes
         self._holds_until = float("-inf")
 
     def full(self) -> str | None:

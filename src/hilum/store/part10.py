@@ -122,19 +122,16 @@ def read_meta(head: bytes) -> MetaInfo | NotDicom:
     prefixed = head[128:132] == _PREFIX
     read = _read_group(head, 132 if prefixed else 0)
     if read is None:
-        if prefixed:
-            return NotDicom(why=f"group 0002 does not end within the first {len(head)} bytes")
-        return NotDicom(why="no DICM at byte 128, and it does not begin with a data set")
+        return _refuse(f"group 0002 does not end within the first {len(head)} bytes", prefixed=prefixed)
     values, offset = read
-    transfer_syntax, guessed = values.get(_TRANSFER_SYNTAX, ""), False
-    if not transfer_syntax:
-        transfer_syntax, guessed = _guess(head, offset, lenient=prefixed), True
-        if not transfer_syntax and prefixed:
-            return NotDicom(why="no transfer syntax in group 0002, and no data set to tell it from")
+    transfer_syntax = values.get(_TRANSFER_SYNTAX, "")
+    guessed = not transfer_syntax
+    if guessed:
+        transfer_syntax = _guess(head, offset, lenient=prefixed)
+        if not transfer_syntax:
+            return _refuse("no transfer syntax in group 0002, and no data set to tell it from", prefixed=prefixed)
     if not uids.is_uid(transfer_syntax):
-        if prefixed:
-            return NotDicom(why="the transfer syntax in group 0002 is not a UID")
-        return NotDicom(why="no DICM at byte 128, and it does not begin with a data set")
+        return _refuse("the transfer syntax in group 0002 is not a UID", prefixed=prefixed)
     return MetaInfo(
         transfer_syntax=transfer_syntax,
         sop_class=values.get(_SOP_CLASS, ""),
@@ -142,6 +139,11 @@ def read_meta(head: bytes) -> MetaInfo | NotDicom:
         data_set_offset=offset,
         guessed=guessed,
     )
+
+
+def _refuse(why: str, *, prefixed: bool) -> NotDicom:
+    """Without its prefix nothing tells that a file was ever meant to be DICOM."""
+    return NotDicom(why=why if prefixed else "no DICM at byte 128, and it does not begin with a data set")
 
 
 def _read_group(head: bytes, pos: int) -> tuple[dict[int, str], int] | None:

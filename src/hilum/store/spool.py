@@ -408,7 +408,7 @@ def _write_all(descriptor: int, buffers: Sequence[memoryview | bytes]) -> int:
                 continue
             rest = memoryview(buffer)[written:]
             written = 0
-            while False:
+            while rest:
                 count = os.write(descriptor, rest)
                 total += count
                 rest = rest[count:]

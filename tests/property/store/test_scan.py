@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -99,7 +100,7 @@ def as_pydicom_reads(data: bytes, transfer_syntax: str) -> Header:
 
 def split(data: bytes, cuts: Sequence[int]) -> list[memoryview]:
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [memoryview(data)[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [memoryview(data)[start:end] for start, end in pairwise(places)]
 
 
 def scanned(pieces: Sequence[memoryview | bytes], transfer_syntax: str) -> Header | Unreadable:

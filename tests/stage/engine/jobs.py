@@ -101,6 +101,10 @@ class Stage:
         assert isinstance(record, dict)
         return record
 
+    def rewrite_start(self, **changes: object) -> None:
+        """Change ``started.json`` of the first attempt."""
+        (self.folder / "run/1/started.json").write_text(json.dumps(self.record("started.json") | changes))
+
     def supervisor(self, attempt: int = 1) -> int:
         return int(self.record("started.json", attempt)["supervisor"])
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from hilum.engine import process
 from hilum.engine.port import Engine, Healthy, Phase, Status, Unhealthy
 from hilum.errors import PermanentError, TemporaryError
 from stage.engine.jobs import Stage, alive, children, end_of, eventually
@@ -223,6 +224,15 @@ def test_an_attempt_that_is_cancelled_before_it_is_submitted_never_starts(stage:
     assert not (stage.folder / "started").exists()
 
 
+def test_a_supervisor_that_is_told_to_cancel_before_it_starts_the_command_does_not(stage: Stage) -> None:
+    (stage.folder / "run/1").mkdir(parents=True)
+    (stage.folder / "run/1/cancel").touch()
+    engine = stage.engine("open('started', 'w')")
+    engine.submit(stage.run())
+    assert "before it started" in end_of(engine, stage.run()).reason
+    assert not (stage.folder / "started").exists()
+
+
 def test_an_attempt_that_is_cancelled_while_it_is_submitted_ends_either_way(stage: Stage) -> None:
     engine = stage.engine("time.sleep(60)", grace=0.1)
     engine.submit(stage.run())
@@ -366,6 +376,7 @@ def test_supervisors_do_not_stay_as_zombies(stage: Stage) -> None:
         return not os.path.exists(f"/proc/{stage.supervisor()}")
 
     eventually(gone, "the end of the supervisor")
+    assert stage.supervisor() not in process._supervisors
 
 
 def test_each_of_many_jobs_gets_its_answer(stage: Stage) -> None:

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 
+from hilum.engine import attempt as on_disk
 from hilum.engine.port import Phase
 from hilum.engine.process import ProcessEngine, _Attempt
 from stage.engine.jobs import Stage, alive, children, end_of, eventually
@@ -174,29 +175,51 @@ def test_a_lost_run_can_be_cancelled(stage: Stage) -> None:
     assert end_of(engine, stage.run()).reason == "cancelled"
 
 
-def test_process_ids_of_another_boot_are_nobody(stage: Stage) -> None:
+def test_a_supervisor_on_another_machine_is_known_by_its_lock_alone(stage: Stage) -> None:
     engine = stage.engine(WAITING)
     engine.submit(stage.run())
     stage.pid("pid")
-    started = stage.folder / "run/1/started.json"
-    started.write_text(started.read_text().replace('"boot": "', '"boot": "another-'))
-    assert phase(engine, stage) is Phase.RUNNING  # the lock is held, by whomever
+    stage.rewrite_start(boot="another")
+    assert phase(engine, stage) is Phase.RUNNING
     (stage.folder / "go").touch()
     assert end_of(engine, stage.run()).phase is Phase.SUCCEEDED
 
 
-def test_a_process_that_got_the_id_of_a_supervisor_is_left_alone(stage: Stage) -> None:
+def test_a_supervisor_on_another_machine_can_be_told_to_cancel(stage: Stage) -> None:
+    engine = stage.engine(WAITING)
+    engine.submit(stage.run())
+    pid = stage.pid("pid")
+    stage.rewrite_start(boot="another")
+    engine.cancel(stage.run())
+    assert end_of(engine, stage.run()).reason == "cancelled"
+    assert not alive(pid)
+
+
+def test_a_process_id_of_another_boot_is_nobody(stage: Stage) -> None:
+    engine = stage.engine(WAITING)
+    os.kill(orphan(engine, stage), signal.SIGKILL)
+    me = on_disk.process_stat(os.getpid())
+    assert me is not None
+    stage.rewrite_start(supervisor=os.getpid(), ticks=me[2])
+    assert phase(engine, stage) is Phase.RUNNING
+    stage.rewrite_start(boot="another")
+    assert phase(engine, stage) is Phase.LOST
+
+
+def test_processes_that_got_the_id_of_a_supervisor_are_left_alone(stage: Stage) -> None:
     engine = stage.engine(WAITING)
     os.kill(orphan(engine, stage), signal.SIGKILL)
     assert end_of(engine, stage.run()).phase is Phase.LOST
-    bystander = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    program = f"cd {stage.folder}; sleep 60 & echo $! > bystander; wait"
+    leader = subprocess.Popen(["sh", "-c", program], start_new_session=True)
+    child = stage.pid("bystander")
     try:
-        started = stage.folder / "run/1/started.json"
-        record = started.read_text().replace(f'"supervisor": {stage.supervisor()},', f'"supervisor": {bystander.pid},')
-        started.write_text(record)
+        stage.rewrite_start(supervisor=leader.pid)
         assert phase(engine, stage) is Phase.LOST
         engine.cancel(stage.run())
-        assert bystander.poll() is None
+        assert end_of(engine, stage.run()).reason == "cancelled"
+        assert leader.poll() is None
+        assert alive(child)
     finally:
-        bystander.kill()
-        bystander.wait()
+        os.killpg(leader.pid, signal.SIGKILL)
+        leader.wait()

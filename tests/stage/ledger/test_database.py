@@ -115,10 +115,8 @@ def test_a_ledger_that_another_process_keeps_locked_is_busy(
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     for kind in (database.write, database.note):
-        expected = pytest.raises(
-            LedgerBusyError, match=f"the ledger {path} cannot be used just now: database is locked"
-        )
-        with expected, kind() as connection:
+        refused = pytest.raises(LedgerBusyError, match=f"{path} cannot be used just now: database is locked")
+        with refused, kind() as connection:
             note(connection, "gateway", "test", "never", now=clock())
     assert said(database) == []  # readers go on
     other.execute("ROLLBACK")

@@ -66,3 +66,12 @@ def test_an_answer_holds_for_a_second(tmp_path: Path) -> None:
     assert watermark.full() is None
     folder.rmdir()
     assert watermark.full() is None
+
+
+def test_other_limits_count_at_once(tmp_path: Path) -> None:
+    watermark = Watermark([tmp_path], 100, 0, Seconds())
+    assert watermark.full() is None
+    watermark.limit(100, 1 << 62)
+    assert watermark.full() is not None
+    watermark.limit(100, 0)
+    assert watermark.full() is None

@@ -65,7 +65,7 @@ def test_nobody_else_can_read_the_spool(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TemporaryError, match="could not be made.*No such file"):
+    with pytest.raises(TemporaryError, match=r"could not be made.*No such file"):
         AssociationFolder(tmp_path / "not mounted", INFO, Durability.INSTANCE)
     AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
     with pytest.raises(TemporaryError, match="File exists"):
@@ -159,7 +159,7 @@ def test_a_link_at_a_name_that_could_be_foreseen_is_not_followed(tmp_path: Path)
     folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
     victim = tmp_path / "victim"
     (folder.path / "1.part").symlink_to(victim)
-    with pytest.raises(TemporaryError, match="could not be made.*File exists"):
+    with pytest.raises(TemporaryError, match=r"could not be made.*File exists"):
         folder.new_instance(META)
     assert not victim.exists()
     assert store(folder).path.name == "2.dcm"
@@ -224,16 +224,17 @@ def test_a_write_that_is_cut_short_goes_on() -> None:
             received.extend(piece)
 
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    thread = threading.Thread(target=read)
+    thread.start()
     try:
-        thread = threading.Thread(target=read)
-        thread.start()
         views = [memoryview(data)[start : start + 70_000] for start in range(0, len(data), 70_000)]
-        assert spool._write_all(writer, views) == len(data)
+        written = spool._write_all(writer, views)
+    finally:
         os.close(writer)
         thread.join()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
         os.close(reader)
+        signal.signal(signal.SIGUSR1, before)
+    assert written == len(data)
     assert bytes(received) == data
 
 
@@ -280,7 +281,7 @@ def test_a_folder_that_somebody_removed_is_told(tmp_path: Path, durability: Dura
     folder = AssociationFolder(tmp_path, INFO, durability)
     file = folder.new_instance(META)
     folder.path.rename(tmp_path / "elsewhere")
-    with pytest.raises(TemporaryError, match="could not be written to disk.*No such file"):
+    with pytest.raises(TemporaryError, match=r"could not be written to disk.*No such file"):
         file.commit()
     with pytest.raises(TemporaryError, match="could not be made"):
         folder.new_instance(META)

@@ -1,0 +1,149 @@
+"""Peers that share no code with Hilum: pynetdicom as a modality and as a PACS."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
+from pynetdicom.association import Association
+from pynetdicom.pdu import A_RELEASE_RQ
+
+VERIFICATION = "1.2.840.10008.1.1"
+IMPLICIT_LE = "1.2.840.10008.1.2"
+EXPLICIT_LE = "1.2.840.10008.1.2.1"
+EXPLICIT_BE = "1.2.840.10008.1.2.2"
+CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
+
+#: A SOP class and the transfer syntaxes proposed for it, the preferred one first.
+Context = tuple[str, Sequence[str]]
+ECHO: Context = (VERIFICATION, [IMPLICIT_LE])
+
+
+@contextmanager
+def modality(
+    port: int, *contexts: Context, called: str = "AI", calling: str = "MODALITY", extended: Sequence[Any] = ()
+) -> Iterator[Association]:
+    """An association as pynetdicom asks for it, accepted or not; released at the end if it is open then."""
+    ae = AE(ae_title=calling)
+    for sop_class, syntaxes in contexts or [ECHO]:
+        ae.add_requested_context(sop_class, list(syntaxes))
+    association = ae.associate("127.0.0.1", port, ae_title=called, ext_neg=list(extended))
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def rejection(association: Association) -> tuple[int, int, int] | None:
+    """Result, source and reason of an A-ASSOCIATE-RJ; ``None`` if the association was accepted."""
+    if not association.is_rejected:
+        return None
+    answer = association.acceptor.primitive
+    return answer.result, answer.result_source, answer.diagnostic
+
+
+REJECTED_CALLING = (1, 1, 3)
+REJECTED_CALLED = (1, 1, 7)
+REJECTED_FOR_NOW = (2, 3, 2)
+
+
+def lose(association: Association) -> None:
+    """Cut the connection: no release, no abort."""
+    association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+    association.join(10)
+
+
+@dataclass
+class Stored:
+    """One C-STORE as it came.
+
+    Attributes:
+        data_set: Its bytes, undecoded.
+    """
+
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    data_set: bytes
+
+
+@dataclass
+class Archive:
+    """A storage SCP on a free port of the loopback.
+
+    Attributes:
+        gate: While it is closed, no C-STORE is answered.
+        stored: In the order of arrival.
+        requestors: Of every association: calling AE title, Implementation Class UID, asynchronous operations window.
+        open: Associations open now.
+        most: The most that were ever open at a time.
+    """
+
+    title: str = "ARCHIVE"
+    gate: threading.Event = field(default_factory=threading.Event)
+    stored: list[Stored] = field(default_factory=list)
+    requestors: list[tuple[str, str, tuple[int, int]]] = field(default_factory=list)
+    sockets: list[socket.socket] = field(default_factory=list)
+    open: int = 0
+    most: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Archive:
+        self.gate.set()
+        ae = AE(ae_title=self.title)
+        ae.maximum_associations = 50
+        ae.require_called_aet = True
+        for context in AllStoragePresentationContexts:
+            ae.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
+        self._server = ae.start_server(
+            ("127.0.0.1", 0),
+            block=False,
+            evt_handlers=[
+                (evt.EVT_ESTABLISHED, self._established),
+                (evt.EVT_PDU_RECV, self._received),
+                (evt.EVT_C_STORE, self._store),
+            ],
+        )
+        self.port: int = self._server.server_address[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gate.set()
+        self._server.shutdown()
+
+    def entry(self, name: str = "ARCHIVE") -> str:
+        """Its entry in ``dicom.scu.destinations``, in YAML."""
+        return f"{{name: {name}, host-ip: 127.0.0.1, port: {self.port}, ae-title: {self.title}}}"
+
+    def _established(self, event: evt.Event) -> None:
+        who = event.assoc.requestor
+        with self._lock:
+            self.open += 1
+            self.most = max(self.most, self.open)
+            self.requestors.append((who.ae_title, str(who.implementation_class_uid), who.asynchronous_operations))
+            self.sockets.append(event.assoc.dul.socket.socket)
+
+    def _received(self, event: evt.Event) -> None:
+        # Counted before the answer: the peer may open the next one as soon as it has that.
+        if isinstance(event.pdu, A_RELEASE_RQ):
+            with self._lock:
+                self.open -= 1
+
+    def _store(self, event: evt.Event) -> Literal[0]:
+        self.gate.wait(30)
+        request = event.request
+        came = Stored(
+            sop_class=str(request.AffectedSOPClassUID),
+            sop_instance=str(request.AffectedSOPInstanceUID),
+            transfer_syntax=str(event.context.transfer_syntax),
+            data_set=request.DataSet.getvalue(),
+        )
+        self.stored.append(came)
+        return 0x0000
