@@ -79,33 +79,42 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
         Column("INSTANCES", right=True, fixed=True),
         Column("FROM", fixed=True),
         Column("AGE", right=True, fixed=True),
-        Column("CLOSES"),
+        Column("CLOSES", fixed=True),
+        Column("JOBS", right=True, fixed=True),
     ]
-    rows = []
-    for one in groups:
-        if one.state != states.Group.OPEN:
-            closes = words.count(one.jobs, "job") if one.jobs else one.why
-        elif one.awaited:
-            closes = "not while an association is open"
-        else:
-            closes = words.until(one.closes_at, now)
-        rows.append(
-            [
-                str(one.id),
-                one.state.value,
-                one.ae,
-                one.kind,
-                str(one.instances),
-                one.calling,
-                words.ago(one.opened_at, now),
-                closes,
-            ]
-        )
+    rows = [
+        [
+            str(one.id),
+            one.state.value,
+            one.ae,
+            one.kind,
+            str(one.instances),
+            one.calling,
+            words.ago(one.opened_at, now),
+            _closes(one, now),
+            str(one.jobs or ""),
+        ]
+        for one in groups
+    ]
     if key:
         columns.append(Column("KEY"))
         for row, one in zip(rows, groups, strict=True):
             row.append(one.key)
     output.table(columns, rows, indent=indent)
+    if any(one.state == states.Group.OPEN and one.awaited for one in groups):
+        output.paragraph("later = not before an association that has contributed to it ends", indent=indent)
+    for one in groups:
+        if one.why:
+            output.paragraph(f"group {one.id}: {one.why}", indent=indent)
+
+
+def _closes(group: GroupView, now: datetime) -> str:
+    from hilum import states
+    from hilum.cli import words
+
+    if group.state != states.Group.OPEN:
+        return ""
+    return "later" if group.awaited else words.until(group.closes_at, now)
 
 
 @app.command("close", cls=Verb)

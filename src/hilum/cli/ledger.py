@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import structlog
 from sqlalchemy.exc import DatabaseError
 
 from hilum import config
@@ -44,6 +47,7 @@ def opened(path: Path) -> Iterator[Office]:
         PermanentError: There is no ledger yet, or another version of Hilum wrote it.
         TemporaryError: It cannot be read just now.
     """
+    _silence()
     settings = config.load(path)
     database = Database(settings.ledger.url)
     if not database.path.exists():
@@ -55,6 +59,14 @@ def opened(path: Path) -> Iterator[Office]:
         yield Office(path=path, settings=settings, database=database)
     finally:
         database.close()
+
+
+def _silence() -> None:
+    """Let only errors through, on standard error: what a command does, it says itself."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _check_form(database: Database) -> None:

@@ -119,7 +119,7 @@ def _moment(line: HistoryLine) -> Moment | None:
 
 
 def rows(moments: Sequence[Moment]) -> Sequence[tuple[str, str, str]]:
-    """For each moment its local time of day, the time since the one before, and the line; days on lines of their own."""
+    """For each moment its local time, the time since the one before, and the line; each day on a line of its own."""
     found: list[tuple[str, str, str]] = []
     before: datetime | None = None
     for moment in moments:

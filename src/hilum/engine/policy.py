@@ -10,13 +10,12 @@ from hilum.engine.port import Phase, Status
 
 #: How often handing one attempt to its engine is begun: one that takes the gateway down with it is not tried for ever.
 MAX_SUBMISSIONS: Final = 5
-#: How long an attempt may be with an engine without having begun, before it counts as failed.
-MAX_PENDING: Final = timedelta(minutes=1)
+#: How long an attempt may be pending before it is submitted again: what was to start it may have died before it could.
+MAX_PENDING: Final = timedelta(seconds=10)
 #: How long after a failed attempt the next one is due: what was wrong for a moment is over by then.
 RETRY_AFTER: Final = timedelta(seconds=10)
 
 _WITHOUT_REASON: Final = {
-    Phase.PENDING: "the engine took it and never began; hilum doctor tells whether the engine is well",
     Phase.FAILED: "the engine reports that it failed, and no reason",
     Phase.LOST: "the engine does not know it any more",
 }
@@ -61,17 +60,17 @@ def after_run(status: Status, *, attempt: int, attempts: int) -> Outcome:
     """What to do about a job, given the state of its latest attempt.
 
     Args:
-        status: As the engine reports it; pending only when it has been so for ``MAX_PENDING``.
+        status: As the engine reports it.
         attempt: The number of that attempt, from 1.
         attempts: The number of the last one that is made without an operator asking for more. A lost attempt counts:
             whatever made it vanish may well be its own doing.
     """
     match status.phase:
-        case Phase.RUNNING:
+        case Phase.PENDING | Phase.RUNNING:
             return Wait()
         case Phase.SUCCEEDED:
             return Finish()
-        case Phase.PENDING | Phase.FAILED | Phase.LOST:
+        case Phase.FAILED | Phase.LOST:
             why = status.reason or _WITHOUT_REASON[status.phase]
             return Retry(why=why) if attempt < attempts else Fail(why=why)
         case _:

@@ -268,7 +268,8 @@ class _Attempt:
         if os.path.lexists(self.folder / on_disk.CANCEL):
             ending = ("cancelled", "cancelled")
         elif supervisor.age > timeout:
-            ending = ("timeout", f"the command ran longer than its time limit of {timeout.total_seconds():g} s")
+            limit = f"{timeout.total_seconds():g} s"
+            ending = ("timeout", f"its supervisor was killed, and its time limit of {limit} is over")
         family = supervisor.family()
         if ending is not None:
             for pid in family:
@@ -286,7 +287,7 @@ class _Attempt:
 
     def _locked(self) -> bool:
         # Never asked before the start is recorded: then the lock that this takes for a moment is in nobody's way.
-        with (self.folder / on_disk.LOCK).open("rb") as lock:
+        with (self.folder / on_disk.LOCK).open("ab") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

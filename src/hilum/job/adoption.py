@@ -67,8 +67,12 @@ class AdoptStep:
         if not strange:
             return ()
         with self.database.read() as connection:
+            # In this order: whose jobs were made before the first question is known to the second.
+            in_the_making = work.jobs_in_the_making(connection)
             self._known |= work.known_folders(connection, strange)
-        return [there[name] for name in sorted(strange - self._known) if _waits(there[name])][:limit]
+        found = [there[name] for name in sorted(strange - self._known) if _waits(there[name])]
+        # A job's folder is there before its row, and who waits for folders may finish it in between.
+        return [folder for folder in found if not (in_the_making and _is_ours(folder))][:limit]
 
     def act(self, folder: Path) -> work.NewJob | Refused:
         """Find the folder's workflow."""
@@ -138,6 +142,10 @@ def _folders(root: Path) -> list[Path]:
 def _waits(folder: Path) -> bool:
     output = folder / "output"
     return _is_file(output / DONE) and not _is_file(output / ERROR)
+
+
+def _is_ours(folder: Path) -> bool:
+    return _is_file(folder / payload.DESCRIPTION)
 
 
 def _is_file(path: Path) -> bool:

@@ -222,6 +222,12 @@ def known_folders(connection: Connection, names: Collection[str]) -> set[str]:
     return found
 
 
+def jobs_in_the_making(connection: Connection) -> bool:
+    """Whether there is a group whose jobs are not in the ledger yet: their folders may be there already."""
+    unplanned = groups.c.state.in_([states.Group.CLOSED, states.Group.PARKED])
+    return connection.execute(select(groups.c.id).where(unplanned).limit(1)).first() is not None
+
+
 def queued_engines(connection: Connection, now: datetime) -> Sequence[str]:
     """Engines that a queued job waits for."""
     ready = (jobs.c.state == states.Job.QUEUED, jobs.c.not_before <= now, unleased(jobs, now))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import threading
@@ -226,6 +227,12 @@ def _make(folder: Path) -> None:
         raise PermanentError(f"the folder {folder} cannot be written by this user; change its owner or its mode")
 
 
+def _allow_many_files() -> None:
+    """Each association needs several descriptors, and the soft limit of many systems is 1024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def run(path: Path) -> int:
     """Run a gateway until SIGTERM or SIGINT; SIGHUP reloads.
 
@@ -252,6 +259,7 @@ def run(path: Path) -> int:
 
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
         signal.signal(number, on(event))
+    _allow_many_files()
     gateway.start()
     try:
         while not stop.is_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -214,7 +215,8 @@ class SpoolSink:
     def _hold(self, how: Ending, why: str) -> None:
         assert self._folder is not None
         reason = f"{how}: {why}" if why else str(how)
-        self._folder.sync()
+        with contextlib.suppress(TemporaryError):  # a sync that failed is why it is held: nothing is promised of it
+            self._folder.sync()
         folder = self._folder.move_to(self._settings.spool / HELD)
         now = self._receiver.clock()
         with self._receiver.database.write() as connection:

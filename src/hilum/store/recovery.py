@@ -67,8 +67,10 @@ class Recovery:
             if not row.spooled:
                 self._remove(leftover.folder)
             return False
+        if leftover.info is None and not leftover.complete:
+            self._remove(leftover.folder)  # association.json is synced first: nothing here was ever answered
+            return False
         if leftover.info is None:
-            # association.json is synced before the first instance: nothing here was ever answered.
             _log.error("spool.strange_folder", folder=str(leftover.folder), remedy="remove it by hand")
             return False
         self._recover(leftover.info, leftover, is_known=row is not None)

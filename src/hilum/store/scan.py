@@ -124,14 +124,15 @@ class _Inflater:
             self._walk.stop("the data set is empty" if nothing else "truncated: the deflated stream has no end")
 
     def _inflate(self, data: memoryview | bytes) -> None:
-        while not self._stream.eof:
+        while True:
             wanted = min(self._OUT_BYTES, MAX_INFLATED_BYTES - self._inflated)
             piece = self._stream.decompress(data, wanted)
             self._walk.feed(piece)
             self._inflated += len(piece)
-            if self._inflated == MAX_INFLATED_BYTES and not self._stream.eof and not self._walk.stopped:
+            if self._walk.stopped or self._stream.eof or len(piece) < wanted:
+                return
+            if self._inflated == MAX_INFLATED_BYTES:
                 found = self._walk.identified
                 self._walk.stop("" if found else "no identifiers in the first MiB of the inflated data set")
-            if self._walk.stopped or len(piece) < wanted:
                 return
             data = self._stream.unconsumed_tail

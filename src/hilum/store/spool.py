@@ -125,7 +125,7 @@ class AssociationFolder:
             raise _temporary("the association's instances could not be synced to disk", self._failed)
 
     def move_to(self, parent: Path) -> Path:
-        """Put the folder into another one; see ``move_folder``."""
+        """Put the folder into another one: see ``move_folder``, which also tells what it raises."""
         self.path = move_folder(self.path, parent)
         return self.path
 
@@ -195,7 +195,8 @@ class InstanceFile:
         self._folder = folder
         self._unwritten: tuple[bytes, ...] = (meta,)  # goes out with the first fragments: one system call less
         self._error: OSError | None = None
-        self._descriptor = os.open(self._part, _CREATE, 0o600)
+        # The folder is nobody else's; but the job's folder gets a link to this file, and the umask decides who reads it.
+        self._descriptor = os.open(self._part, _CREATE, 0o644)
 
     def write(self, fragments: Sequence[memoryview | bytes]) -> None:
         """Append; the fragments are not kept. After an error, which ``commit`` tells, nothing more is written."""

@@ -170,13 +170,13 @@ NAMES = ("command", "child", "grandchild", "daemon")
 
 
 def test_a_time_limit_ends_everything_that_the_command_has_started(stage: Stage) -> None:
-    engine = stage.engine(FAMILY + "    time.sleep(60)", timeout=2, grace=0.1)
+    engine = stage.engine(FAMILY + "    time.sleep(60)", timeout=3, grace=0.1)
     engine.submit(stage.run())
     pids = [stage.pid(name) for name in NAMES]
     assert all(alive(pid) for pid in pids)
     status = end_of(engine, stage.run())
     assert status.phase is Phase.FAILED
-    assert "time limit of 2 s" in status.reason
+    assert "time limit of 3 s" in status.reason
     assert [pid for pid in pids if alive(pid)] == []
 
 

@@ -36,9 +36,13 @@ def grouping(kind: GroupKind = GroupKind.ASSOCIATION, timeout: float = 0, *, ove
 
 
 class Reception:
-    """Opens associations, and looks into the ledger."""
+    """Opens associations, and looks into the ledger.
 
-    def __init__(self, database: Database, clock: MovableClock, spool: Path) -> None:
+    Args:
+        spool: ``None`` = only the ledger is told, no file is made.
+    """
+
+    def __init__(self, database: Database, clock: MovableClock, spool: Path | None) -> None:
         self.database = database
         self.clock = clock
         self.spool = spool
@@ -118,13 +122,13 @@ class Incoming:
     ) -> Incoming:
         """One instance; its file holds ``content``, or its association and number."""
         desk, number = self._desk, len(self.received) + 1
-        folder = desk.spool / self.id
+        content = content or f"{self.id}/{number}"
         if not self.received:
-            folder.mkdir()
             with desk.database.note() as connection:
                 reception.opened(connection, self.info, owner="gateway", folder=self.id)
-        file = folder / f"{number}.dcm"
-        file.write_text(content or f"{self.id}/{number}")
+        if desk.spool is not None:
+            (desk.spool / self.id).mkdir(exist_ok=True)
+            (desk.spool / self.id / f"{number}.dcm").write_text(content)
         header = Header(sop_class=CT, sop_instance=uid, modality="CT", patient_id=patient, study=study, series=series)
         key = self._grouping.key_of(header, self.id)
         if self._grouping.window and key not in self._contributed:
@@ -138,7 +142,7 @@ class Incoming:
                 sop_class=CT,
                 sop_instance=Uid(uid),
                 transfer_syntax=EXPLICIT_LE,
-                size=file.stat().st_size,
+                size=len(content),
                 received_at=desk.clock(),
                 key=key,
             )
@@ -154,9 +158,9 @@ class Incoming:
     def abort(self, *, retention: float = 86400) -> Incoming:
         """The peer sends A-ABORT; the folder is held aside."""
         desk = self._desk
-        held = desk.spool / "held"
-        held.mkdir(exist_ok=True)
-        (desk.spool / self.id).rename(held / self.id)
+        if desk.spool is not None:
+            (desk.spool / "held").mkdir(exist_ok=True)
+            (desk.spool / self.id).rename(desk.spool / "held" / self.id)
         with desk.database.write() as connection:
             reception.broken(
                 connection,

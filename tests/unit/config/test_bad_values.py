@@ -85,6 +85,8 @@ CASES = [
         "dicom.scu.retry.waits",
         "this is empty; expected at least one entry",
     ),
+    ("dicom: {scu: {timeouts: {dimse: 0}}}", "1:33", "dicom.scu.timeouts.dimse", "more than 0"),
+    ("dicom: {scu: {timeouts: {idle: 5}}}", "1:26", "dicom.scu.timeouts.idle", "unknown key"),
     ("dicom: {scu: {retry: {waits: [5, 0]}}}", "1:34", "dicom.scu.retry.waits[1]", "more than 0"),
     ("dicom: {scp: {ae-titles: []}}", "1:26", "dicom.scp.ae-titles", "this is empty; expected at least one entry"),
     # words of which one must be chosen

@@ -105,6 +105,7 @@ def test_a_file_that_says_nothing_gives_the_defaults_of_the_spec(read: Read) -> 
     scu = settings.dicom.scu
     assert (scu.ae_title, scu.max_associations, scu.destinations) == ("ClaraSCU", 2, ())
     assert (scu.retry.waits, scu.retry.give_up_after) == ((30, 120, 600, 3600), 604800)
+    assert (scu.timeouts.connect, scu.timeouts.association, scu.timeouts.dimse) == (10, 30, 60)
     storage = settings.storage
     assert (storage.watermark_percent, storage.reserve_gb, storage.scan_seconds) == (85, 5, 0.5)
     assert (storage.retention_days.delivered, storage.retention_days.failed) == (7, 30)
@@ -195,6 +196,11 @@ def test_a_process_engine_has_its_defaults(read: Read) -> None:
 
 def test_whole_numbers_are_welcome_where_fractions_are(read: Read) -> None:
     assert read("dicom: {scp: {timeouts: {artim: 5, pdu: 0.25}}}").dicom.scp.timeouts.artim == 5
+
+
+def test_the_time_to_wait_for_destinations_may_be_set(read: Read) -> None:
+    timeouts = read("dicom: {scu: {timeouts: {connect: 2, dimse: 0.5}}}").dicom.scu.timeouts
+    assert (timeouts.connect, timeouts.association, timeouts.dimse) == (2, 30, 0.5)
 
 
 def test_values_have_their_own_types(read: Read) -> None:
