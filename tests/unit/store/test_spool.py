@@ -57,11 +57,18 @@ def test_the_association_is_recorded_before_its_first_instance(tmp_path: Path, d
     assert spool.read_association(folder.path) == INFO
 
 
-def test_nobody_else_can_read_the_spool(tmp_path: Path) -> None:
-    folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
-    file = store(folder)
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_nobody_else_can_enter_the_spool_and_the_umask_decides_about_the_files(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
+        file = store(folder)
+    finally:
+        os.umask(before)
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
-    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.path.stat().st_mode) == mode
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
