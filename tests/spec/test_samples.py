@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from harness.data import make_instance, make_series
 from harness.pacs import Pacs
 from harness.sending import association, send, store
@@ -38,16 +36,12 @@ def destination(number: int, pacs: Pacs) -> dict[str, Any]:
     return {f"{prefix}__HOST_IP": "127.0.0.1", f"{prefix}__PORT": pacs.port}
 
 
-def settings_of(sample: Path) -> Any:
-    found = check(sample)
-    assert found["valid"], found
-    assert found["problems"] == found["faults"] == []
-    return found["settings"]
-
-
 @sentence("mapping", "app-yaml")
 def test_the_sample_with_two_ae_titles_and_a_workflow_each_loads_unchanged() -> None:
-    settings = settings_of(MAPPING)
+    found = check(MAPPING)
+    assert found["valid"], found
+    assert found["problems"] == found["faults"] == []
+    settings = found["settings"]
     scp, scu = settings["dicom"]["scp"], settings["dicom"]["scu"]
     assert (scp["port"], scp["max-associations"]) == (104, 2)
     assert [ae["ae-title"] for ae in scp["ae-titles"]] == ["NVIDIADGX100", "NVIDIADGX101"]
@@ -61,13 +55,6 @@ def test_the_sample_with_two_ae_titles_and_a_workflow_each_loads_unchanged() -> 
         ("NVIDIADGX100", FIRST),
         ("NVIDIADGX101", SECOND),
     ]
-
-
-@pytest.mark.parametrize(("sample", "kind"), [(BY_ASSOCIATION, "Association"), (BY_PATIENT, "Patient")])
-@sentence("by-association", "by-patient")
-def test_the_samples_of_grouping_load_unchanged(sample: Path, kind: str) -> None:
-    [ae] = settings_of(sample)["dicom"]["scp"]["ae-titles"]
-    assert (ae["timeout"], ae["timeout-group"]) == (300, kind)
 
 
 @sentence("mapping.source")
@@ -121,7 +108,7 @@ def test_results_go_to_the_destination_of_the_ae_titles_workflow(gateway: MakeGa
         assert {result.association.calling for result in orthanc.arrived + pacs.arrived} == {"ClaraSCU"}
 
 
-@sentence("by-association.several", "by-association.elapsed")
+@sentence("by-association", "by-association.several", "by-association.elapsed")
 def test_files_of_several_associations_are_one_job_when_the_timeout_has_elapsed(
     gateway: MakeGateway, clock: Hands, tmp_path: Path
 ) -> None:
@@ -136,7 +123,7 @@ def test_files_of_several_associations_are_one_job_when_the_timeout_has_elapsed(
         assert (job.instances, job.meta) == (uids(*files), FIRST)
 
 
-@sentence("by-patient.grouped", "by-patient.timers", "by-patient.elapsed")
+@sentence("by-patient", "by-patient.grouped", "by-patient.timers", "by-patient.elapsed")
 def test_each_patient_is_a_job_when_nothing_of_it_came_within_the_timeout(
     gateway: MakeGateway, clock: Hands, tmp_path: Path
 ) -> None:

@@ -195,7 +195,9 @@ class WatchStep:
                 statuses |= engine.status(list(same.values()))
         for row in rows:
             status = statuses.get(row.id)
-            if status is not None and status.phase is Phase.PENDING and now - row.started_at < policy.MAX_PENDING:
+            if status is None or status.phase is not Phase.PENDING or _stop(row):
+                continue
+            if now - row.started_at < policy.MAX_PENDING:
                 del statuses[row.id]
         return statuses
 
@@ -206,8 +208,11 @@ class WatchStep:
         if engine is None:
             return claimed.status
         if not claimed.stop:
-            if claimed.status.phase is Phase.PENDING:
-                engine.submit(claimed.run)
+            if claimed.status.phase is not Phase.PENDING:
+                return claimed.status
+            if claimed.submissions >= policy.MAX_SUBMISSIONS:
+                return Status(phase=Phase.LOST, reason=f"handed over {claimed.submissions} times, it never began")
+            engine.submit(claimed.run)
             return claimed.status
         engine.cancel(claimed.run)
         return engine.status([claimed.run]).get(claimed.run.job_id, claimed.status)
@@ -232,8 +237,9 @@ class WatchStep:
                     job = claimed.run.job_name
                     remedy = f"read its log (hilum jobs show {job}), mend the cause, then: hilum retry {job}"
                     work.failed(connection, claimed.lease, why, remedy, remove_at=until, now=now)
-                case policy.Wait():
-                    give_back(connection, jobs, claimed.lease)
+                case policy.Wait():  # it was handed over again
+                    again = {"started_at": now, "submissions": jobs.c.submissions + 1}
+                    give_back(connection, jobs, claimed.lease, values=again)
                 case never:
                     assert_never(never)
 
