@@ -53,7 +53,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Sentence]]] = {
         "part-10": Sentence("reads files in the format of part 10"),
     },
     "Running it": {
-        "docker": Sentence("needs Docker of a certain version, an image to pull and a network", untestable=_NO_CONTAINER),
+        "docker": Sentence(
+            "needs Docker of a certain version, an image to pull and a network", untestable=_NO_CONTAINER
+        ),
         "mounts": Sentence("configuration and job folders are mounted into the container", untestable=_NO_CONTAINER),
         "listening": Sentence("once launched with its configuration, the SCP listens on its port"),
         "watching": Sentence("once launched, the SCU watches the mounted folder for new `job.done` files"),
@@ -75,11 +77,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, Sentence]]] = {
         "mapping.batch": Sentence("what is sent to an AE title in one association is one batch"),
         "mapping.trigger": Sentence("when the association is closed, the configured workflow is triggered"),
         "mapping.results": Sentence("when the workflow completes, its results go to its destination"),
-        "mapping.routes": Sentence("device → NVIDIADGX100 → first workflow → MyOrthanc, device → NVIDIADGX101 → second → PACS"),
+        "mapping.routes": Sentence(
+            "device → NVIDIADGX100 → first workflow → MyOrthanc, device → NVIDIADGX101 → second → PACS"
+        ),
     },
     "Sample: grouping by association": {
         "by-association": Sentence("the sample sets `timeout` to 300 and `timeout-group` to Association"),
-        "by-association.several": Sentence("files may come in several associations as long as all come within the timeout"),
+        "by-association.several": Sentence(
+            "files may come in several associations as long as all come within the timeout"
+        ),
         "by-association.elapsed": Sentence("when the timeout has elapsed, the configured workflow is triggered"),
     },
     "Sample: grouping by Patient ID": {
@@ -90,7 +96,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Sentence]]] = {
     },
     "Reference: `dicom.scp`": {
         "scp.port.default": Sentence("`port` is an integer, 104 if left out"),
-        "scp.port": Sentence("`port` is the TCP port of the SCP", "0 takes any free port: several can run beside each other"),
+        "scp.port": Sentence(
+            "`port` is the TCP port of the SCP", "0 takes any free port: several can run beside each other"
+        ),
         "ae-titles.default": Sentence("`ae-titles` may be left out; then there is one, ClaraSCP"),
         "ae-titles": Sentence("`ae-titles` lists the called AE titles"),
         "max-associations.default": Sentence("`max-associations` is an integer, 2 if left out"),
@@ -113,7 +121,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Sentence]]] = {
             "left out or empty means the three uncompressed ones: every device knows one of them",
         ),
         "reject-unknown-sources.default": Sentence("`reject-unknown-sources` is true if left out"),
-        "reject-unknown-sources": Sentence("`reject-unknown-sources` rejects calling AE titles that are not in `sources`"),
+        "reject-unknown-sources": Sentence(
+            "`reject-unknown-sources` rejects calling AE titles that are not in `sources`"
+        ),
         "log-dimse-datasets.default": Sentence("`log-dimse-datasets` is false if left out"),
         "log-dimse-datasets": Sentence(
             "`log-dimse-datasets` says whether command sets and data sets are written to the log",
@@ -285,12 +295,15 @@ SECTIONS: Final[Mapping[str, Mapping[str, Sentence]]] = {
         "scu.pushes": Sentence("the SCU pushes results in DICOM format to a remote SCP by C-STORE"),
         "scu.several": Sentence("several remote SCPs can be configured and used in workflows"),
         "scu.storage-classes": Sentence("all SOP classes of the storage service class are sent"),
-        "scu.stored-syntax": Sentence("an object is sent in the transfer syntax in which it is stored, never converted"),
+        "scu.stored-syntax": Sentence(
+            "an object is sent in the transfer syntax in which it is stored, never converted"
+        ),
         "scu.never-accepts": Sentence("the SCU initiates associations but does not accept any"),
         "scu.two": Sentence("2 (configurable) SCU instances send at a time"),
         "scu.synchronous": Sentence("asynchronous mode is not supported"),
         "scu.implementation": Sentence(
-            "Implementation Class UID and Version Name are those of fo-dicom 4.0.0", "they are Hilum's own, as for the SCP"
+            "Implementation Class UID and Version Name are those of fo-dicom 4.0.0",
+            "they are Hilum's own, as for the SCP",
         ),
         "scu.security": Sentence("security profiles are not applicable", untestable="the specification claims nothing"),
     },

@@ -17,9 +17,9 @@ _HERE = Path(__file__).parent
 _INTRODUCTION = """\
 # The specification, sentence by sentence
 
-Hilum takes over the job of NVIDIA's Clara DICOM Adapter, whose documentation is the contract of its face. This page says what
-that documentation says, in our words and its order, which test in `tests/spec` checks it, and where Hilum deliberately
-does otherwise or goes further. What no test can check says why.
+Hilum takes over the job of NVIDIA's Clara DICOM Adapter, whose documentation is the contract of its face. This page
+tells what that documentation says, in our words and its order, which test in `tests/spec` checks it, and where Hilum
+deliberately does otherwise or goes further. What no test can check says why.
 
 <!-- Generated from tests/spec by scripts/generate-docs -->
 """

@@ -13,7 +13,7 @@ def command(
         Path | None,
         typer.Option("--folder", metavar="FOLDER", show_default=False, help="Where everything goes; new or empty."),
     ] = None,
-    slices: Annotated[int, typer.Option("--slices", metavar="N", min=64, max=512, help="Of the made-up CT.")] = 96,
+    slices: Annotated[int, typer.Option("--slices", metavar="N", min=32, max=512, help="Of the made-up CT.")] = 64,
     keep: Annotated[bool, typer.Option("--keep", help="Let everything run on until Ctrl-C.")] = False,
 ) -> None:
     """Run the main job once on made-up images, step by step.

@@ -23,6 +23,8 @@ from hilum.store.durable import write_whole
 DONE: Final = "job.done"
 #: Why a folder was not taken on; the folder is looked at again once this file is gone.
 ERROR: Final = "job.error"
+#: Nothing ran it but whoever made the folder, and who may still write: it is looked at as the folder engine's jobs are.
+_ENGINE: Final = "folder"
 #: job.meta is one line; more than this is no job.meta.
 _META_BYTES: Final = 4096
 
@@ -54,25 +56,28 @@ class AdoptStep:
     concurrency: ClassVar[int] = 1
     _next_look: datetime = field(default=datetime.min.replace(tzinfo=UTC))
     _known: set[str] = field(default_factory=set)
+    _found: list[Path] = field(default_factory=list)
+    _told: set[Path] = field(default_factory=set)
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Path]:  # noqa: ARG002
-        """Folders with ``output/job.done`` that the ledger does not know."""
-        if now < self._next_look:
-            return ()
-        settings = self.settings()
-        self._next_look = now + settings.every
-        there = {path.name: path for root in settings.roots for path in _folders(root)}
+        """Folders with ``output/job.done`` that the ledger does not know; one look may find more than are taken."""
+        if not self._found and now >= self._next_look:
+            settings = self.settings()
+            self._next_look = now + settings.every
+            self._found = self._look(settings.roots)
+        taken, self._found = self._found[:limit], self._found[limit:]
+        return taken
+
+    def _look(self, roots: Sequence[Path]) -> list[Path]:
+        there = {path.name: path for root in roots for path in _folders(root)}
         self._known &= there.keys()
+        self._told &= set(there.values())
         strange = there.keys() - self._known
         if not strange:
-            return ()
+            return []
         with self.database.read() as connection:
-            # In this order: whose jobs were made before the first question is known to the second.
-            in_the_making = work.jobs_in_the_making(connection)
             self._known |= work.known_folders(connection, strange)
-        found = [there[name] for name in sorted(strange - self._known) if _waits(there[name])]
-        # A job's folder is there before its row, and who waits for folders may finish it in between.
-        return [folder for folder in found if not (in_the_making and _is_ours(folder))][:limit]
+        return [there[name] for name in sorted(strange - self._known) if _waits(there[name])]
 
     def act(self, folder: Path) -> work.NewJob | Refused:
         """Find the folder's workflow."""
@@ -94,7 +99,7 @@ class AdoptStep:
             ae=match[0].clara_ae_title,
             workflow_name=match[0].name,
             workflow=match[0].workflow,
-            engine=match[0].engine,
+            engine=_ENGINE,
             destinations=tuple(dict.fromkeys(name for one in match for name in one.destinations)),
             folder=folder,
             instances=0,
@@ -110,9 +115,12 @@ class AdoptStep:
                     work.adopted(connection, outcome, now=now)
                 self._known.add(folder.name)
             case Refused(why=why, remedy=remedy):
-                with self.database.write() as connection:
-                    work.note_folder(connection, str(folder), "not adopted", why=why, remedy=remedy, now=now)
+                if folder not in self._told:  # if job.error cannot be written, the folder is found again and again
+                    with self.database.write() as connection:
+                        work.note_folder(connection, str(folder), "not adopted", why=why, remedy=remedy, now=now)
+                    self._told.add(folder)
                 write_whole(folder / "output" / ERROR, f"{why}\n{remedy}\n")
+                self._told.discard(folder)
             case never:
                 assert_never(never)
 
@@ -122,9 +130,9 @@ class AdoptStep:
     def renew(self, works: Sequence[Path], until: datetime) -> None:
         """Nothing is leased."""
 
-    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
-        """The next look."""
-        return self._next_look
+    def next_due(self, now: datetime) -> datetime | None:
+        """The next look, or the rest of the last one."""
+        return now if self._found else self._next_look
 
 
 def _folders(root: Path) -> list[Path]:

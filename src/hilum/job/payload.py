@@ -94,7 +94,7 @@ def remove(payloads: Path, folder: Path) -> None:
         PermanentError: It is not directly below ``payloads``: nothing is removed.
         TemporaryError: Something in it could not be removed.
     """
-    if folder.parent != payloads or folder.is_symlink():
+    if folder.parent != payloads or folder.name in {"", ".."} or folder.is_symlink():
         raise PermanentError(f"{folder} is not a job folder of {payloads}; it is left alone")
     try:
         shutil.rmtree(folder)

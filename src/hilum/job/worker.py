@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, assert_never
 
-from hilum.errors import TemporaryError
+from hilum.errors import PermanentError, TemporaryError
 from hilum.job import payload, policy
 from hilum.job.processors import Processor
 from hilum.ledger import work
@@ -85,6 +86,7 @@ class PlanStep:
                 why=f"no workflow for AE title {group.ae}: stored only",
                 remedy="add an entry to workflows, then: hilum retry " + _name(group),
             )
+        _check_labels(plans)
         return Made(jobs=tuple(_make(group, plan, settings) for plan in plans))
 
     def record(self, claimed: Claimed, outcome: Made | NotWanted, now: datetime) -> None:
@@ -126,6 +128,15 @@ class PlanStep:
 
 def _name(group: work.ClosedGroup) -> str:
     return f"group:{group.id}"
+
+
+def _check_labels(plans: Sequence[policy.JobPlan]) -> None:
+    for label, count in Counter(plan.label for plan in plans).items():
+        if count > 1:
+            raise PermanentError(
+                f"its processors made {count} jobs with the label {label!r}, which must tell its jobs apart; "
+                "is the same processor named twice in processors?"
+            )
 
 
 def _make(group: work.ClosedGroup, plan: policy.JobPlan, settings: PlanSettings) -> work.NewJob:
