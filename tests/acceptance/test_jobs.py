@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from acceptance.clock import Hands
 from harness.data import make_instance, make_series
 from harness.process import GatewayProcess
 from harness.sending import association, send, store
@@ -28,19 +28,6 @@ def ae(**keys: Any) -> dict[str, Any]:
         "dicom": {"scp": {"ae-titles": [{"ae-title": "HILUM"} | {k.replace("_", "-"): v for k, v in keys.items()}]}},
         "workflows": [{"name": "one", "clara-ae-title": "HILUM", "workflow": "wf-1", "engine": "copy"}],
     }
-
-
-class Hands:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def move(self, seconds: float) -> None:
-        self.ahead += timedelta(seconds=seconds)
 
 
 def uids(paths: Sequence[Path]) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from harness.site import Site
 from hilum import config
 from hilum.clock import Clock, utc_now
+from spec.hands import Hands
 from spec.peers import Archive
 
 #: What a machine that runs tests needs and no test is about; told by the environment, so that app.yaml stays as it is.
@@ -26,19 +26,6 @@ MACHINE: Mapping[str, str] = {
     "HILUM__STORAGE__RESERVE_GB": "0",
     "HILUM__STORAGE__SCAN_SECONDS": "0.05",
 }
-
-
-class Hands:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def move(self, seconds: float) -> None:
-        self.ahead += timedelta(seconds=seconds)
 
 
 @pytest.fixture

@@ -20,11 +20,17 @@ class JobFolder:
 
     @classmethod
     def by_hand(cls, root: Path, meta: str, *results: Path, name: str = "by-hand") -> JobFolder:
-        """Make one as the specification's author of a workflow would, finished."""
+        """Make one as somebody without Hilum would, finished."""
+        folder = cls.begun(root, meta, name=name)
+        folder.finish(*results)
+        return folder
+
+    @classmethod
+    def begun(cls, root: Path, meta: str, *, name: str) -> JobFolder:
+        """The same without results."""
         folder = cls(root / name)
         folder.output.mkdir(parents=True)
         (folder.path / "job.meta").write_text(meta)
-        folder.finish(*results)
         return folder
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -61,6 +62,20 @@ def lose(association: Association) -> None:
 
 
 @dataclass
+class Caller:
+    """Who opened an association, as its A-ASSOCIATE-RQ says.
+
+    Attributes:
+        window: Operations that may be invoked and performed asynchronously.
+    """
+
+    ae_title: str
+    class_uid: str
+    version_name: str
+    window: tuple[int, int]
+
+
+@dataclass
 class Stored:
     """One C-STORE as it came.
 
@@ -79,24 +94,25 @@ class Archive:
     """A storage SCP on a free port of the loopback.
 
     Attributes:
-        gate: While it is closed, no C-STORE is answered.
-        stored: In the order of arrival.
-        requestors: Of every association: calling AE title, Implementation Class UID, asynchronous operations window.
+        stored: In the order of the answers.
+        callers: Of every association.
         open: Associations open now.
         most: The most that were ever open at a time.
+        waiting: Instances that are complete and not answered.
+        early: How often something came on an association while an answer of it was due.
     """
 
     title: str = "ARCHIVE"
-    gate: threading.Event = field(default_factory=threading.Event)
     stored: list[Stored] = field(default_factory=list)
-    requestors: list[tuple[str, str, tuple[int, int]]] = field(default_factory=list)
-    sockets: list[socket.socket] = field(default_factory=list)
+    callers: list[Caller] = field(default_factory=list)
     open: int = 0
     most: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    early: int = 0
+    _due: set[Association] = field(default_factory=set)
+    _permits: float = math.inf
+    _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Archive:
-        self.gate.set()
         ae = AE(ae_title=self.title)
         ae.maximum_associations = 50
         ae.require_called_aet = True
@@ -107,7 +123,8 @@ class Archive:
             block=False,
             evt_handlers=[
                 (evt.EVT_ESTABLISHED, self._established),
-                (evt.EVT_PDU_RECV, self._received),
+                (evt.EVT_DATA_RECV, self._data_received),
+                (evt.EVT_PDU_RECV, self._pdu_received),
                 (evt.EVT_C_STORE, self._store),
             ],
         )
@@ -115,29 +132,53 @@ class Archive:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.gate.set()
+        self.answer()
         self._server.shutdown()
 
     def entry(self, name: str = "ARCHIVE") -> str:
         """Its entry in ``dicom.scu.destinations``, in YAML."""
         return f"{{name: {name}, host-ip: 127.0.0.1, port: {self.port}, ae-title: {self.title}}}"
 
+    @property
+    def waiting(self) -> int:
+        return len(self._due)
+
+    def hold(self) -> None:
+        """Answer nothing from now on."""
+        with self._changed:
+            self._permits = 0
+
+    def answer(self, count: float = math.inf) -> None:
+        """Answer so many instances."""
+        with self._changed:
+            self._permits += count
+            self._changed.notify_all()
+
     def _established(self, event: evt.Event) -> None:
         who = event.assoc.requestor
-        with self._lock:
+        with self._changed:
             self.open += 1
             self.most = max(self.most, self.open)
-            self.requestors.append((who.ae_title, str(who.implementation_class_uid), who.asynchronous_operations))
-            self.sockets.append(event.assoc.dul.socket.socket)
+            self.callers.append(
+                Caller(
+                    ae_title=who.ae_title,
+                    class_uid=str(who.implementation_class_uid),
+                    version_name=str(who.implementation_version_name),
+                    window=who.asynchronous_operations,
+                )
+            )
 
-    def _received(self, event: evt.Event) -> None:
-        # Counted before the answer: the peer may open the next one as soon as it has that.
+    def _data_received(self, event: evt.Event) -> None:
+        with self._changed:
+            self.early += event.assoc in self._due
+
+    def _pdu_received(self, event: evt.Event) -> None:
+        # Counted before the answer: the peer may open the next association as soon as it has that.
         if isinstance(event.pdu, A_RELEASE_RQ):
-            with self._lock:
+            with self._changed:
                 self.open -= 1
 
     def _store(self, event: evt.Event) -> Literal[0]:
-        self.gate.wait(30)
         request = event.request
         came = Stored(
             sop_class=str(request.AffectedSOPClassUID),
@@ -145,5 +186,10 @@ class Archive:
             transfer_syntax=str(event.context.transfer_syntax),
             data_set=request.DataSet.getvalue(),
         )
-        self.stored.append(came)
+        with self._changed:
+            self._due.add(event.assoc)
+            self._changed.wait_for(lambda: self._permits > 0, 30)
+            self._permits -= 1
+            self._due.discard(event.assoc)
+            self.stored.append(came)
         return 0x0000

@@ -12,7 +12,7 @@ from harness.sending import association, send, store
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
 from spec.command_line import check
-from spec.conftest import Hands
+from spec.hands import Hands
 from spec.job_folder import batches, jobs_of, uids, wait_for_jobs
 from spec.peers import REJECTED_CALLING, modality, rejection
 from spec.sentences import sentence

@@ -130,7 +130,7 @@ def test_the_scp_accepts_associations_and_only_results_open_one(
             assert (role.scu_role, role.scp_role) == (True, False), "it would not send on this association either"
             association.send_c_store(path)
         [job] = wait_for_jobs(site, 1)
-        assert archive.requestors == []
+        assert archive.callers == []
         job.finish(path)
         eventually(lambda: archive.stored, what="the result")
 

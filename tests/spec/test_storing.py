@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pydicom
 import pytest
 
-from harness.data import make_instance, make_series, real_file
+from harness.data import make_instance, make_series
 from harness.sending import association, send, store
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
-from spec.conftest import Hands
+from spec.hands import Hands
 from spec.job_folder import jobs_of, uids, wait_for_jobs
 from spec.peers import CT_IMAGE_STORAGE, MR_IMAGE_STORAGE, lose, modality
+from spec.real_files import real_files, syntax_and_uid
 from spec.sentences import sentence
 
 MakeGateway = Callable[..., Site]
-
-#: Real files of as many transfer syntaxes as pydicom's test data has.
-FILES = (
-    "MR_small_implicit.dcm",
-    "CT_small.dcm",
-    "MR_small_bigendian.dcm",
-    "image_dfl.dcm",
-    "MR_small_RLE.dcm",
-    "SC_rgb_jpeg_dcmtk.dcm",
-    "JPGExtended.dcm",
-    "MR_small_jpeg_ls_lossless.dcm",
-    "JPEGLSNearLossless_16.dcm",
-    "MR_small_jp2klossless.dcm",
-    "JPEG2000.dcm",
-    "rtplan.dcm",
-    "reportsi.dcm",
-    "waveform_ecg.dcm",
-)
 
 
 def app_yaml(keys: str = "") -> str:
@@ -52,7 +36,8 @@ def app_yaml(keys: str = "") -> str:
 
 def spooled(site: Site) -> list[Path]:
     """Complete instances below ``storage.temporary``."""
-    return sorted(site.spool.rglob("*.dcm"))
+    # Not by glob: it cannot stand folders that go away while it looks.
+    return sorted(Path(root, name) for root, _, names in os.walk(site.spool) for name in names if name.endswith(".dcm"))
 
 
 @sentence("scp.stored-at-once", "storage.temporary")
@@ -83,7 +68,7 @@ def test_all_instances_are_moved_to_the_payloads_after_the_timeout(
 
 @sentence("scp.original-syntax", "scp.no-decoding", "part-10")
 def test_instances_are_stored_as_they_came_in_their_original_transfer_syntax(gateway: MakeGateway) -> None:
-    files = [real_file(name) for name in FILES]
+    files = real_files()
     with gateway(app_yaml()) as site:
         for path in files:
             # One by one: some of the files have the same SOP Instance UID.
@@ -96,11 +81,6 @@ def test_instances_are_stored_as_they_came_in_their_original_transfer_syntax(gat
         if sent.name != "image_dfl.dcm":  # gets the byte that its sender must add to make its length even
             assert data_set_digest(stored) == data_set_digest(sent)
     assert received == {}
-
-
-def syntax_and_uid(path: Path) -> tuple[str, str]:
-    found = pydicom.dcmread(path)
-    return found.file_meta.TransferSyntaxUID, found.SOPInstanceUID
 
 
 @pytest.mark.parametrize("overwrite", [False, True])

@@ -25,7 +25,7 @@ deliberately does otherwise or goes further. What no test can check says why.
 """
 
 
-def tests_by_sentence() -> Mapping[str, list[str]]:
+def checks_by_sentence() -> Mapping[str, list[str]]:
     """The tests of each sentence as ``file::name``, in the order of the files and of the tests in them."""
     found: dict[str, list[str]] = {id_: [] for id_ in SENTENCES}
     for name, ids in marked_tests().items():
@@ -46,7 +46,7 @@ def marked_tests() -> Mapping[str, tuple[str, ...]]:
 
 def trace() -> str:
     """The whole page, as Markdown."""
-    tests = tests_by_sentence()
+    tests = checks_by_sentence()
     lines = [_INTRODUCTION]
     for title, sentences in SECTIONS.items():
         lines += [f"## {title}", "", "| the specification says | checked by | Hilum |", "|---|---|---|"]

@@ -25,7 +25,7 @@ def command(
     An association is held when it ended without a release. Accepted, its instances are grouped and its jobs start.
     ASSOCIATION is its id or the beginning of it; without it, those that are held are listed.
     """
-    from hilum.cli import output
+    from hilum.cli import output, words
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
     from hilum.ledger import reception, views
@@ -47,7 +47,7 @@ def command(
     if as_json:
         output.emit({"association": found.id, "instances": found.instances})
     else:
-        output.say(f"Accepted association {found.id} with {found.instances} instances.{asleep}")
+        output.say(f"Accepted association {found.id} with {words.count(found.instances, 'instance')}.{asleep}")
 
 
 def print_held(held: Sequence[AssociationView], now: datetime, *, indent: int = 0) -> None:

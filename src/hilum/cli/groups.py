@@ -129,7 +129,7 @@ def close(
     What arrives later for it opens the next group.
     """
     from hilum import states
-    from hilum.cli import output
+    from hilum.cli import output, words
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
     from hilum.errors import PermanentError
@@ -148,4 +148,4 @@ def close(
     if given.as_json:
         output.emit({"group": number, "state": states.Group.CLOSED})
     else:
-        output.say(f"Closed group {number} with {found.instances} instances.{asleep}")
+        output.say(f"Closed group {number} with {words.count(found.instances, 'instance')}.{asleep}")

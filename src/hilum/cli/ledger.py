@@ -13,10 +13,9 @@ from importlib import resources
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import DatabaseError
 
 from hilum import config
-from hilum.errors import PermanentError, TemporaryError
+from hilum.errors import PermanentError
 from hilum.ledger.database import Database
 
 
@@ -75,18 +74,9 @@ def _check_form(database: Database) -> None:
         for entry in resources.files("hilum.ledger.migrations.versions").iterdir()
         if entry.name[0].isdigit()
     )
-    try:
-        with database.read() as connection:
-            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    except TemporaryError as error:
-        if "no such table" not in str(error):
-            raise
-        found = None
-    except DatabaseError as error:
-        raise PermanentError(f"{database.path} is not a ledger of Hilum: {error.orig}") from error
-    if found is None:
-        raise PermanentError(f"{database.path} is no ledger of Hilum yet; `hilum serve` makes it one")
-    if str(found) > newest:
+    with database.read() as connection:
+        found = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+    if found > newest:
         raise PermanentError(f"the ledger {database.path} was written by a newer Hilum; use that version's `hilum`")
     if found != newest:
         raise PermanentError(f"the ledger {database.path} is older than this Hilum; `hilum serve` brings it up to date")

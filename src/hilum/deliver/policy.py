@@ -78,10 +78,8 @@ def next_attempt(
     """
     wait = rule.waits[min(attempts, len(rule.waits)) - 1]
     if fault in {Fault.REFUSED, Fault.LOCAL} and attempts >= PERMANENT_ATTEMPTS:
-        return GiveUp(
-            why=f"refused {attempts} times",
-            remedy="look at the reason at the destination, mend it, then: hilum retry",
-        )
+        where = "at the destination" if fault is Fault.REFUSED else "in the job's output folder"
+        return GiveUp(why=f"tried {attempts} times", remedy=f"look at the reason {where}, mend it, then: hilum retry")
     if fault is Fault.MISCONFIGURED:
         wait = max(wait, min(MISCONFIGURED_WAIT, rule.waits[-1]))
     when = now + wait

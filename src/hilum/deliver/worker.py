@@ -7,10 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, assert_never
+from typing import ClassVar, Final, assert_never
 
 from hilum.association.peer import AssociationRejectedError, Peer
 from hilum.association.requestor import Requestor
@@ -26,6 +27,8 @@ from hilum.model import AETitle, Answer, Uid
 
 #: Presentation context identifiers are odd numbers from 1 to 255. Source: PS3.8 9.3.2.2.
 MAX_CONTEXTS = 128
+#: How long one of the few places for associations is held for a peer that does not say whether it takes one.
+_PROMPT: Final = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,10 @@ class Failed:
     fault: policy.Fault
     why: str
     status: int | None = None
+
+
+class _NotPromptError(TemporaryError):
+    """No association so soon; perhaps later."""
 
 
 class _Slots:
@@ -91,22 +98,31 @@ class SendStep:
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[dispatch.Parcel]:
         """The parcels that have waited longest, of destinations that can take another association."""
-        settings = self.settings()
         parcels: list[dispatch.Parcel] = []
         while len(parcels) < limit:
-            avoid = self._avoid(settings)
-            with self.database.read() as connection:
-                due = dispatch.next_due(connection, now, avoid)
-            if due is None or due > now:
-                break
-            with self.database.write() as connection:
-                parcel = dispatch.claim_parcel(connection, owner=self.owner, now=now, until=until, avoid=avoid)
+            try:
+                parcel = self._claim_one(now, until)
+            except TemporaryError:
+                if not parcels:
+                    raise
+                break  # what is leased already goes out
             if parcel is None:
                 break
-            with self._lock:
-                self._going[parcel.destination] += 1
             parcels.append(parcel)
         return parcels
+
+    def _claim_one(self, now: datetime, until: datetime) -> dispatch.Parcel | None:
+        avoid = self._avoid(self.settings())
+        with self.database.read() as connection:
+            due = dispatch.next_due(connection, now, avoid)
+        if due is None or due > now:
+            return None
+        with self.database.write() as connection:
+            parcel = dispatch.claim_parcel(connection, owner=self.owner, now=now, until=until, avoid=avoid)
+        if parcel is not None:
+            with self._lock:
+                self._going[parcel.destination] += 1
+        return parcel
 
     def _avoid(self, settings: DeliverySettings) -> frozenset[str]:
         """Destinations that have enough going on; one that did not answer well last time gets one parcel at a time."""
@@ -140,12 +156,18 @@ class SendStep:
         failed: dict[int, Failed] = {}
         accepted: set[int] = set()
         output = Path(parcel.folder) / "output"
+        send = partial(self._associate, peer, output=output, settings=settings, failed=failed, accepted=accepted)
         try:
-            if parcel.destination in self._unwell:
-                self._probe(peer, settings, parcel.files[0])
+            prompt = parcel.destination not in self._unwell
             for files in by_contexts(parcel.files):
-                with self._slots.one(settings.max_associations):
-                    self._associate(peer, files, output=output, settings=settings, failed=failed, accepted=accepted)
+                if prompt:
+                    try:
+                        send(files, patience=_PROMPT)
+                        continue
+                    except _NotPromptError:
+                        prompt = False
+                self._probe(peer, settings, files[0])
+                send(files, patience=None)
         except AssociationRejectedError as error:
             fault = policy.Fault.UNREACHABLE if error.reject.transient else policy.Fault.MISCONFIGURED
             broken = Failed(fault=fault, why=str(error))
@@ -157,7 +179,7 @@ class SendStep:
         return failed | dict.fromkeys(open_ones, broken)
 
     def _probe(self, peer: Peer, settings: DeliverySettings, file: dispatch.DueFile) -> None:
-        """Ask a destination that failed last time for an association that carries nothing.
+        """Ask a destination that failed last time, or hesitates, for an association that carries nothing.
 
         Outside the limit of associations: one that hangs must not hold a place that healthy destinations need.
         """
@@ -173,9 +195,20 @@ class SendStep:
         settings: DeliverySettings,
         failed: dict[int, Failed],
         accepted: set[int],
+        patience: timedelta | None,
     ) -> None:
-        pairs = list(dict.fromkeys((Uid(file.sop_class), Uid(file.transfer_syntax)) for file in files))
-        with Requestor.open(peer, settings.calling, pairs, timeouts=settings.timeouts) as association:
+        """Send files over one association within the limit.
+
+        Args:
+            patience: How long to wait for the association; ``None`` = as long as is usual.
+
+        Raises:
+            _NotPromptError: There was none within that patience.
+        """
+        with (
+            self._slots.one(settings.max_associations),
+            _opened(peer, files, settings, patience) as association,
+        ):
             for file in files:
                 outcome = self._store(association, output / file.path, file)
                 match outcome:
@@ -261,6 +294,23 @@ class SendStep:
         """When the next delivery may be tried."""
         with self.database.read() as connection:
             return dispatch.next_due(connection, now, self._avoid(self.settings()))
+
+
+def _opened(
+    peer: Peer, files: Sequence[dispatch.DueFile], settings: DeliverySettings, patience: timedelta | None
+) -> Requestor:
+    pairs = list(dict.fromkeys((Uid(file.sop_class), Uid(file.transfer_syntax)) for file in files))
+    timeouts = settings.timeouts
+    if patience is not None:
+        timeouts = replace(timeouts, connect=patience, association=patience)
+    try:
+        return Requestor.open(peer, settings.calling, pairs, timeouts=timeouts)
+    except AssociationRejectedError:
+        raise
+    except TemporaryError as error:
+        if patience is None:
+            raise
+        raise _NotPromptError(str(error)) from error
 
 
 #: Faults of the destination as a whole, not of one file.

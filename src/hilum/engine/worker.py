@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, assert_never
 
+import structlog
+
 from hilum import states
 from hilum.engine import policy
 from hilum.engine.port import Engine, Phase, Run, Status
@@ -17,6 +19,8 @@ from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
 from hilum.ledger.transition import AnyRow, Lease, give_back, renew
 from hilum.model import JobId
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +195,11 @@ class WatchStep:
             if engine is None:
                 gone = Status(phase=Phase.LOST, reason=f"engine {name!r} is not in the configuration any more")
                 statuses |= dict.fromkeys(same, gone)
-            else:
+                continue
+            try:
                 statuses |= engine.status(list(same.values()))
+            except TemporaryError as error:  # of one engine: what others say still counts
+                _log.warning("engine.not_asked", engine=name, error=str(error))
         for row in rows:
             status = statuses.get(row.id)
             if status is None or status.phase is not Phase.PENDING or _stop(row):

@@ -76,8 +76,12 @@ class AdoptStep:
         if not strange:
             return []
         with self.database.read() as connection:
+            # In this order: whose jobs were made before the first question is known to the second.
+            in_the_making = work.jobs_in_the_making(connection)
             self._known |= work.known_folders(connection, strange)
-        return [there[name] for name in sorted(strange - self._known) if _waits(there[name])]
+        found = [there[name] for name in sorted(strange - self._known) if _waits(there[name])]
+        # A job's folder is there before its row, and who waits for folders may finish it in between.
+        return [folder for folder in found if not (in_the_making and _is_ours(folder))]
 
     def act(self, folder: Path) -> work.NewJob | Refused:
         """Find the folder's workflow."""

@@ -150,7 +150,11 @@ class Database:
 
 def _engine(url: str, synchronous: str) -> Engine:
     engine = create_engine(
-        url, pool_size=8, max_overflow=64, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+        url,
+        pool_size=8,
+        max_overflow=64,
+        hide_parameters=True,  # an error that is logged must not show what was being written: patient IDs
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")

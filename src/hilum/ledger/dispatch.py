@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
@@ -13,6 +13,9 @@ from hilum import states
 from hilum.ledger.tables import deliveries, jobs, results
 from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, note, unleased
 from hilum.model import DeliveryId, JobId, ResultId
+
+#: Files that go together at most: a statement can only name so many rows, and one association should come to an end.
+PARCEL: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ class DueFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """What one association carries: the due files of one job for one destination, in the order of their paths."""
+    """What goes together: due files of one job for one destination, in the order of their paths."""
 
     job_id: JobId
     job_name: str
@@ -92,7 +95,7 @@ def collected(
         now=now,
         fence=lease.fence,
         why=why,
-        values={"not_before": now},
+        values={"not_before": now, "why": ""},
     )
     for file in rejected:
         note(
@@ -130,7 +133,7 @@ def claim_parcel(
     until: datetime,
     avoid: Collection[str],
 ) -> Parcel | None:
-    """Lease all due files of the job and destination that have waited longest.
+    """Lease the due files of the job and destination that have waited longest, at most ``PARCEL`` of them.
 
     Args:
         avoid: Destinations that are not to be used now.
@@ -147,7 +150,7 @@ def claim_parcel(
     job_id, destination = first
     same = and_(due, deliveries.c.job_id == job_id, deliveries.c.destination == destination)
     leased = claim(
-        connection, deliveries, same, owner=owner, now=now, until=until, limit=100_000, order_by=[deliveries.c.id]
+        connection, deliveries, same, owner=owner, now=now, until=until, limit=PARCEL, order_by=[deliveries.c.id]
     )
     fences = {row.id: row for row in leased}
     rows = connection.execute(
@@ -285,5 +288,5 @@ def receipt_rows(connection: Connection, job: JobId) -> Sequence[AnyRow]:
 
 def settled(connection: Connection, lease: Lease, *, remove_at: datetime, now: datetime) -> None:
     """The receipt is written."""
-    values = {"completed_at": now, "remove_at": remove_at}
+    values = {"completed_at": now, "remove_at": remove_at, "why": ""}
     apply(connection, jobs, lease.id, states.JobEvent.SETTLED, now=now, fence=lease.fence, values=values)

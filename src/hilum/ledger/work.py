@@ -136,7 +136,7 @@ def _member(row: AnyRow) -> GroupMember:
 
 def planned(connection: Connection, lease: Lease, made: Sequence[NewJob], *, now: datetime) -> None:
     """Record the jobs of a group, in one transaction with the group's own step."""
-    apply(connection, groups, lease.id, states.GroupEvent.PLANNED, now=now, fence=lease.fence)
+    apply(connection, groups, lease.id, states.GroupEvent.PLANNED, now=now, fence=lease.fence, values={"why": ""})
     for job in made:
         _insert(connection, job, states.Job.QUEUED, group=lease.id, now=now)
 
@@ -336,6 +336,7 @@ def attempt_failed(connection: Connection, lease: Lease, why: str, *, not_before
         values={
             "why": why,
             "attempt": jobs.c.attempt + 1,
+            "submissions": 0,
             "not_before": not_before,
         },
     )

@@ -24,10 +24,13 @@ def configure() -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _harmless,
     ]
+    # Not the defaults, which show the local variables of each frame: patient IDs among them.
+    without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    plain = structlog.dev.plain_traceback
     last: list[Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(ensure_ascii=True)]
+        [structlog.processors.ExceptionRenderer(without_locals), structlog.processors.JSONRenderer(ensure_ascii=True)]
         if as_json
-        else [structlog.dev.ConsoleRenderer(timestamp_key="at", pad_event_to=28)]
+        else [structlog.dev.ConsoleRenderer(timestamp_key="at", pad_event_to=28, exception_formatter=plain)]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

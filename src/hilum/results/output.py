@@ -21,6 +21,7 @@ _KINDS: Final = (
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
+    (stat.S_ISDIR, "a folder that may not be entered"),
 )
 
 
@@ -62,23 +63,31 @@ def read(output: Path, *, max_bytes: int) -> Contents:
 
 
 def _walk(output: Path) -> Iterator[tuple[str, os.stat_result, int]]:
-    """Path below ``output``, status, and an open descriptor of its folder; folders themselves are not listed."""
-    try:
-        for root, folders, files, descriptor in os.fwalk(output, follow_symlinks=False):
-            folders.sort()
-            links = [name for name in folders if _is_link(name, descriptor)]
-            for name in sorted([*files, *links]):
-                try:
-                    found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # removed meanwhile: the next look tells
-                yield os.path.relpath(os.path.join(root, name), output), found, descriptor  # noqa: PTH118
-    except FileNotFoundError:
+    """Path below ``output``, status, and an open descriptor of its folder; of folders only those that are not entered.
+
+    Raises:
+        OSError: The file system fails, or a folder vanished meanwhile.
+    """
+    if not output.is_dir():
         return
+    for root, folders, files, descriptor in os.fwalk(output, onerror=_fail, follow_symlinks=False):
+        closed = {name for name in folders if not _may_enter(name, descriptor)}
+        folders[:] = sorted(set(folders) - closed)
+        for name in sorted([*files, *closed]):
+            try:
+                found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # removed meanwhile: the next look tells
+            yield os.path.relpath(os.path.join(root, name), output), found, descriptor  # noqa: PTH118
 
 
-def _is_link(name: str, descriptor: int) -> bool:
-    return stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode)
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _may_enter(name: str, descriptor: int) -> bool:
+    is_link = stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode)
+    return not is_link and os.access(name, os.R_OK | os.X_OK, dir_fd=descriptor, effective_ids=True)
 
 
 def _examine(path: str, found: os.stat_result, folder: int, max_bytes: int) -> NewResult | str:
@@ -100,12 +109,12 @@ def _examine(path: str, found: os.stat_result, folder: int, max_bytes: int) -> N
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OutputChangedError(path)
         verdict = _judge(path, examine(descriptor))
-        if isinstance(verdict, str):
-            return verdict
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = "" if isinstance(verdict, str) else hashlib.file_digest(file, "sha256").hexdigest()
         after = os.fstat(descriptor)
         if (after.st_size, after.st_mtime_ns) != (found.st_size, found.st_mtime_ns):
-            raise OutputChangedError(path)
+            raise OutputChangedError(path)  # half a file is no DICOM, and no reason to say so
+    if isinstance(verdict, str):
+        return verdict
     return NewResult(
         path=path,
         # What the data set says counts: group 0002 is only a label, and C-STORE sends the data set.

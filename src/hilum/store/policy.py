@@ -20,13 +20,13 @@ def before(request: StoreRequest, *, full: str | None, ignored: Collection[str])
     """The answer to an instance that will not be stored whatever its data set holds; ``None``: take it.
 
     Args:
-        full: Why there is no room, if there is none.
+        full: Why there is no room, if there is none. For the operator: peers are not told what the disks are like.
         ignored: SOP classes that are answered with success and dropped, as the specification has it.
     """
     if request.sop_class in ignored:
         return SUCCESS
     if full is not None:
-        return out_of_resources(full)
+        return out_of_resources("no room for more instances now; try again later")
     return None
 
 

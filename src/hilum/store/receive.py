@@ -111,12 +111,13 @@ class SpoolSink:
         """Start an instance, or answer it at once."""
         if self._settings.log_data_sets:
             _log.info("dimse.command", association=self.info.id, **dataclasses.asdict(request))
-        decided = policy.before(request, full=self._receiver.watermark.full(), ignored=self.rule.ignored)
+        full = self._receiver.watermark.full()
+        decided = policy.before(request, full=full, ignored=self.rule.ignored)
         if decided is policy.SUCCESS:
             self._ignored[request.sop_class] += 1
-        if decided is not None:
-            self._refused += not decided.accepted
             return decided
+        if decided is not None:
+            return self._refuse(decided, full or decided.comment)
         meta = file_meta(
             sop_class=request.sop_class,
             sop_instance=request.sop_instance,

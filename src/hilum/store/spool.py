@@ -195,7 +195,7 @@ class InstanceFile:
         self._folder = folder
         self._unwritten: tuple[bytes, ...] = (meta,)  # goes out with the first fragments: one system call less
         self._error: OSError | None = None
-        # The folder is nobody else's; but the job's folder gets a link to this file, and the umask decides who reads it.
+        # Nobody else enters this folder; but the job's folder gets a link, and the umask decides who reads that.
         self._descriptor = os.open(self._part, _CREATE, 0o644)
 
     def write(self, fragments: Sequence[memoryview | bytes]) -> None:

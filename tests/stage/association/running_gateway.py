@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from harness.raw_peer import RawPeer
 from hilum.association.admission import AdmissionRules, Source
 from hilum.association.server import Server
 from hilum.association.settings import AcceptorSettings
 from hilum.model import AETitle
 from hilum.wire import NegotiationPolicy
-from stage.association.raw_peer import RawPeer
 from stage.association.recording_sink import RecordingReceiver
 
 

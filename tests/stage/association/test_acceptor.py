@@ -10,11 +10,7 @@ from typing import Any
 
 import pytest
 
-from hilum.association.observer import AssociationAccepted, AssociationEnded, ConnectionDropped, InstanceRefused
-from hilum.association.sink import Ending
-from hilum.errors import TemporaryError
-from hilum.model import Answer, StoreRequest, Uid
-from stage.association.raw_peer import (
+from harness.raw_peer import (
     ABORT,
     CT,
     CT_CONTEXT,
@@ -41,6 +37,10 @@ from stage.association.raw_peer import (
     response,
     store_rq,
 )
+from hilum.association.observer import AssociationAccepted, AssociationEnded, ConnectionDropped, InstanceRefused
+from hilum.association.sink import Ending
+from hilum.errors import TemporaryError
+from hilum.model import Answer, StoreRequest, Uid
 from stage.association.recording_sink import Broken, Discarded, Released, Stored
 from stage.association.running_gateway import Gateway
 

@@ -16,18 +16,7 @@ from typing import IO, cast
 
 import pytest
 
-from hilum.association.observer import AssociationEnded
-from hilum.association.requestor import (
-    AssociationRejectedError,
-    Peer,
-    PermanentRejectError,
-    Requestor,
-    RequestorTimeouts,
-    TransientRejectError,
-)
-from hilum.errors import LocalError, PermanentError, TemporaryError
-from hilum.model import AETitle, Answer, Uid
-from stage.association.raw_peer import (
+from harness.raw_peer import (
     ABORT,
     AC,
     CT,
@@ -53,6 +42,17 @@ from stage.association.raw_peer import (
     response,
     store_rq,
 )
+from hilum.association.observer import AssociationEnded
+from hilum.association.requestor import (
+    AssociationRejectedError,
+    Peer,
+    PermanentRejectError,
+    Requestor,
+    RequestorTimeouts,
+    TransientRejectError,
+)
+from hilum.errors import LocalError, PermanentError, TemporaryError
+from hilum.model import AETitle, Answer, Uid
 from stage.association.recording_sink import Stored
 from stage.association.running_gateway import Gateway
 

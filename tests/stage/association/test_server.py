@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import pytest
 
+from harness.raw_peer import ABORT, AC, ECHO_CONTEXT, RJ, RawPeer, associate_rq, data_set, echo_rq, store_rq
 from hilum.association.admission import Source
 from hilum.association.observer import (
     AssociationAccepted,
@@ -27,7 +28,6 @@ from hilum.association.sink import Ending
 from hilum.errors import LocalError, PermanentError, TemporaryError
 from hilum.model import AETitle, Answer, AssociationInfo
 from hilum.wire import NegotiationPolicy, Reject
-from stage.association.raw_peer import ABORT, AC, ECHO_CONTEXT, RJ, RawPeer, associate_rq, data_set, echo_rq, store_rq
 from stage.association.recording_sink import Broken, Released, Stored
 from stage.association.running_gateway import Gateway
 

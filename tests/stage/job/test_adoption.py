@@ -97,6 +97,22 @@ def test_folders_of_hilums_own_jobs_are_not_adopted(adopting: Adopting, desk: Re
     assert adopting.look() == []
 
 
+def test_a_folder_of_hilums_own_that_is_finished_before_its_job_is_recorded_is_not_adopted(
+    adopting: Adopting, desk: Reception, planning: Planning, clock: MovableClock
+) -> None:
+    planning.workflows = [Workflow(name="lung", workflow="id-of-lung")]
+    desk.send("1.1")
+    (claimed,) = planning.step.claim(clock(), clock() + LEASE, 10)
+    made = planning.step.act(claimed)
+    (folder,) = planning.folders()
+    (folder / "output" / "job.done").touch()  # by somebody who waited for the folder
+    by_hand = adopting.folder("by-hand", root=adopting.output)
+    assert adopting.look() == [by_hand]
+    planning.step.record(claimed, made, clock())
+    assert adopting.look() == []
+    assert sorted(job.name for job in desk.rows("jobs")) == sorted([by_hand.name, folder.name])
+
+
 def test_an_id_counts_before_a_name(adopting: Adopting, desk: Reception) -> None:
     adopting.workflows = [Workflow(name="bone", workflow="1"), Workflow(name="lung", workflow="bone")]
     adopting.folder("by-hand", "bone")

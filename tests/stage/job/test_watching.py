@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hilum.engine.folder import FolderEngine
-from hilum.engine.policy import MAX_PENDING, RETRY_AFTER
+from hilum.engine.policy import MAX_PENDING, MAX_SUBMISSIONS, RETRY_AFTER
 from hilum.engine.port import Phase
 from hilum.errors import TemporaryError
 from hilum.ledger.transition import AnyRow
@@ -84,16 +84,26 @@ def test_a_job_whose_engine_left_the_configuration_is_lost(work: Work, job: AnyR
     )
 
 
-def test_an_attempt_that_does_not_begin_has_a_while_for_it_and_has_then_failed(
+def test_an_attempt_that_does_not_begin_is_handed_over_again_and_then_given_up(
     work: Work, engine: ToldEngine, job: AnyRow
 ) -> None:
     engine.end(job.id, Phase.PENDING)
     work.run_watch()
     assert work.jobs()[0].state == "running"
+    assert len(engine.submitted) == 1  # it has a while for it
+    for times in range(2, 2 + MAX_SUBMISSIONS):
+        work.clock.forward(MAX_PENDING.total_seconds())
+        work.run_watch()
+        assert (work.jobs()[0].state, len(engine.submitted)) == ("running", times)
+    assert {run.attempt for run in engine.submitted} == {1}
     work.clock.forward(MAX_PENDING.total_seconds())
     work.run_watch()
-    assert work.jobs()[0].state == "queued"
-    assert [run.attempt for run in engine.submitted] == [1, 1]  # handed over once more before it was given up
+    after = work.jobs()[0]
+    assert (after.state, after.attempt, len(engine.submitted)) == ("queued", 2, 1 + MAX_SUBMISSIONS)
+    assert "it never began" in after.why
+    work.clock.forward(RETRY_AFTER.total_seconds())
+    assert work.run_submit() == []  # the next attempt begins to count anew
+    assert engine.submitted[-1].attempt == 2
 
 
 def test_each_engine_is_asked_at_its_own_intervals_and_once_for_all_its_jobs(work: Work, engine: ToldEngine) -> None:

@@ -171,9 +171,7 @@ def test_open_groups_come_first_and_the_next_to_close_on_top(
     assert [one.ae for one in only_open] == ["SOON"]
 
 
-def test_a_group_is_awaited_while_an_association_that_contributed_is_open(
-    database: Database, desk: Reception
-) -> None:
+def test_a_group_is_awaited_while_an_association_that_contributed_is_open(database: Database, desk: Reception) -> None:
     desk.rule("SCP", GroupKind.STUDY, 60)
     desk.send("1.1")
     going_on = desk.associate().receive("1.2")
@@ -264,20 +262,15 @@ def test_a_destination_tells_its_counts_next_try_and_last_error(
     desk.send("1.1")
     bench.plan("lung")
     bench.finish("1lung", "a.dcm", "b.dcm", to=["PACS", "ARCHIVE"])
-    later = clock.in_(120)
+    files = bench.parcel("PACS")
     with database.write() as connection:
-        for file, why in zip(bench_files(bench, "PACS"), ("no route", "refused"), strict=True):
-            not_before = later if why == "refused" else clock.in_(30)
+        for file, why, wait in zip(files, ("no route", "refused"), (30, 120), strict=True):
+            not_before = clock.in_(wait)
             dispatch.postponed(connection, file.lease, status=None, why=why, not_before=not_before, now=clock())
     with database.read() as connection:
         archive, pacs = views.destinations(connection)
     assert (archive.name, archive.due, archive.last_error) == ("ARCHIVE", 2, "")
     assert (pacs.name, pacs.due, pacs.next_try, pacs.last_error) == ("PACS", 2, clock.in_(30), "refused")
-
-
-def bench_files(bench: Bench, destination: str) -> Sequence[dispatch.DueFile]:
-    """Claimed in a transaction of its own, before the caller's begins to write."""
-    return bench.parcel(destination)
 
 
 def test_history_shows_setbacks_and_what_somebody_can_mend_but_not_the_ordinary_course(

@@ -28,10 +28,10 @@ def test_only_the_ignored_sop_class_is_ignored() -> None:
     assert policy.before(REQUEST, full=None, ignored={MR}) is None
 
 
-def test_a_full_disk_is_out_of_resources() -> None:
+def test_a_full_disk_is_out_of_resources_and_the_peer_is_not_told_which() -> None:
     answer = policy.before(REQUEST, full="/spool: 91.0 % used, limit 85 %", ignored=())
     assert answer is not None
-    assert (answer.status, answer.comment) == (0xA700, "/spool: 91.0 % used, limit 85 %")
+    assert (answer.status, answer.comment) == (0xA700, "no room for more instances now; try again later")
 
 
 def test_an_ignored_instance_needs_no_room() -> None:

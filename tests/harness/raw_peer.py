@@ -121,6 +121,21 @@ def number(value: bytes) -> int:
     return unpacked
 
 
+def context_results(associate_ac_body: bytes) -> dict[int, tuple[int, str]]:
+    """Result and transfer syntax of each presentation context of an A-ASSOCIATE-AC, by its id.
+
+    The transfer syntax means nothing unless the result is 0.
+    """
+    found = {}
+    items = associate_ac_body[68:]
+    while items:
+        kind, length = struct.unpack_from(">BxH", items)
+        if kind == 0x21:
+            found[items[4]] = (items[6], items[12 : 4 + length].decode())
+        items = items[4 + length :]
+    return found
+
+
 class RawPeer:
     """A connected socket; every read has an end."""
 
@@ -191,6 +206,13 @@ class RawPeer:
         assert kind == AC, f"PDU of type {kind}: {body.hex()}"
         return body
 
+    def rejected(self, *contexts: Context, **how: str | int) -> tuple[int, int, int]:
+        """Ask for an association in vain; result, source and reason of the A-ASSOCIATE-RJ."""
+        self.send(associate_rq(*contexts, **how))  # type: ignore[arg-type]
+        kind, body = self.pdu()
+        assert kind == RJ, f"PDU of type {kind}: {body.hex()}"
+        return body[1], body[2], body[3]
+
     def reset(self) -> None:
         """Close so that the other side gets a RST instead of a FIN."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -213,10 +235,10 @@ class RawPeer:
 
 
 class ScriptedPeer:
-    """Listens, and does with its one connection what the script says; then closes it."""
+    """Listens, and does with each connection what its script says, one after the other; then closes it."""
 
-    def __init__(self, script: Callable[[RawPeer], None]) -> None:
-        self._script = script
+    def __init__(self, *scripts: Callable[[RawPeer], None]) -> None:
+        self._scripts = scripts
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(10)
         self.port: int = self._listener.getsockname()[1]
@@ -225,9 +247,10 @@ class ScriptedPeer:
 
     def _run(self) -> None:
         try:
-            sock, _ = self._listener.accept()
-            with RawPeer(sock) as peer:
-                self._script(peer)
+            for script in self._scripts:
+                sock, _ = self._listener.accept()
+                with RawPeer(sock) as peer:
+                    script(peer)
         except BaseException as error:  # noqa: BLE001 - shown by the test that owns the script
             self.failure = error
 

@@ -1,0 +1,100 @@
+"""The command line as users run it: in processes of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.waiting import eventually
+
+_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as one JSON document."""
+        return json.loads(self.out)
+
+
+Hilum = Callable[..., Ran]
+
+
+def environment() -> dict[str, str]:
+    """Without what the machine or the developer has set for Hilum."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HILUM") and name != "COLUMNS"}
+    return kept | {"NO_COLOR": "1"}
+
+
+@pytest.fixture
+def hilum(tmp_path: Path) -> Hilum:
+    """Runs ``hilum`` to its end in a folder of its own; keyword arguments are environment variables."""
+
+    def run(*arguments: object, **variables: str) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "hilum", *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment() | variables,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+class Receiving:
+    """A running ``hilum receive``."""
+
+    def __init__(self, folder: Path, arguments: tuple[str, ...]) -> None:
+        self.folder = folder / "received"
+        self._log = folder / "receive.log"
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hilum", "receive", "0", "--host", "127.0.0.1", "-od", self.folder, *arguments],
+                stdout=log,
+                env=environment(),
+            )
+        self.port = int(eventually(lambda: self.events("listening"), what="hilum receive to listen")[0]["port"])
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """What it has said so far, with ``--json``."""
+        lines = [json.loads(line) for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [line for line in lines if line["event"] == name]
+
+    def stop(self) -> int:
+        """As Ctrl-C would; its exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout=30)
+
+
+@pytest.fixture
+def receive(tmp_path: Path) -> Iterator[Callable[..., Receiving]]:
+    """Starts ``hilum receive --json``, with further arguments, on any free port."""
+    started: list[Receiving] = []
+
+    def start(*arguments: str) -> Receiving:
+        started.append(Receiving(tmp_path, ("--json", *arguments)))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()

@@ -1,0 +1,126 @@
+"""Collected jobs with results on disk, and the steps that send them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from harness.data import make_instance
+from hilum.association.peer import Peer
+from hilum.association.settings import RequestorTimeouts
+from hilum.deliver.policy import RetryRule
+from hilum.deliver.receipt import ReceiptStep
+from hilum.deliver.worker import DeliverySettings, Failed, SendStep
+from hilum.ledger import dispatch, work
+from hilum.ledger.dispatch import Parcel
+from hilum.ledger.transition import AnyRow, Lease
+from hilum.ledger.work import NewJob
+from hilum.model import AETitle, JobId
+from hilum.results import output
+from stage.ledger.reception_desk import Reception
+
+LEASE = timedelta(minutes=1)
+RULE = RetryRule(waits=[timedelta(seconds=30), timedelta(seconds=120)], give_up_after=timedelta(days=7))
+TIMEOUTS = RequestorTimeouts(
+    connect=timedelta(seconds=5),
+    association=timedelta(seconds=5),
+    dimse=timedelta(seconds=5),
+    pdu=timedelta(seconds=5),
+    write=timedelta(seconds=5),
+    release=timedelta(seconds=5),
+)
+
+
+class Sending:
+    def __init__(self, desk: Reception, root: Path) -> None:
+        self.desk = desk
+        self.clock = desk.clock
+        self.root = root
+        self.destinations: dict[str, Peer] = {}
+        self.max_associations = 2
+        self.retry = RULE
+        self.send = SendStep(database=desk.database, owner="gateway", clock=desk.clock, settings=self.settings)
+        self.receipts = ReceiptStep(database=desk.database, owner="gateway", keep=lambda: timedelta(days=7))
+
+    def settings(self) -> DeliverySettings:
+        return DeliverySettings(
+            calling=AETitle("HILUM"),
+            destinations=self.destinations,
+            max_associations=self.max_associations,
+            retry=self.retry,
+            timeouts=TIMEOUTS,
+        )
+
+    def to(self, name: str, port: int, called: str | None = None) -> None:
+        """Configures a destination."""
+        self.destinations[name] = Peer(host="127.0.0.1", port=port, called=AETitle(called or name))
+
+    def job(
+        self,
+        *uids: str,
+        name: str = "job",
+        destinations: Sequence[str] = ("PACS",),
+        make: Callable[..., Path] = make_instance,
+        **kind: str,
+    ) -> Path:
+        """A collected job with these results; its output folder."""
+        folder = self.root / name / "output"
+        folder.mkdir(parents=True)
+        for uid in uids:
+            make(folder, sop_instance=uid, **kind)
+        job = NewJob(
+            id=JobId(name),
+            name=name,
+            ae="SCP",
+            workflow_name="lung",
+            workflow="w",
+            engine="local",
+            destinations=tuple(destinations),
+            folder=folder.parent,
+            instances=0,
+            bytes=0,
+            tries=1,
+        )
+        found = output.read(folder, max_bytes=10**9)
+        assert len(found.results) == len(uids)
+        with self.desk.database.write() as connection:
+            work.adopted(connection, job, now=self.clock())
+            lease = Lease(id=name, fence=0)
+            dispatch.collected(connection, lease, found.results, (), destinations, now=self.clock())
+        return folder
+
+    def claim(self, limit: int = 32) -> Sequence[Parcel]:
+        return self.send.claim(self.clock(), self.clock() + LEASE, limit)
+
+    def run(self) -> list[Mapping[int, Failed]]:
+        """One turn of the loop; for each parcel what failed."""
+        outcomes = []
+        for parcel in self.claim():
+            failed = self.send.act(parcel)
+            self.send.record(parcel, failed, self.clock())
+            outcomes.append(failed)
+        return outcomes
+
+    def settle(self) -> list[Exception]:
+        """One turn of the loop that writes receipts; what failed."""
+        failed = []
+        for job in self.receipts.claim(self.clock(), self.clock() + LEASE, 10):
+            try:
+                self.receipts.record(job, self.receipts.act(job), self.clock())  # type: ignore[func-returns-value]
+            except Exception as error:  # noqa: BLE001  as the loop does
+                self.receipts.failed(job, error, self.clock())
+                failed.append(error)
+        return failed
+
+    def deliveries(self) -> list[AnyRow]:
+        return list(self.desk.rows("deliveries"))
+
+    def states(self) -> list[str]:
+        return [row.state for row in self.deliveries()]
+
+
+def data_set_digest(path: Path, offset: int) -> str:
+    """Of what is sent: the bytes behind the meta information."""
+    return hashlib.sha256(path.read_bytes()[offset:]).hexdigest()
