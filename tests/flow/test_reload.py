@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,6 @@ from harness.sending import association, send, store
 from harness.site import Site, data_set_digest, merged
 from harness.waiting import eventually
 from hilum.association.peer import PermanentRejectError
-from hilum.ledger.database import Database
 from hilum.wire import Reject
 
 MakeSite = Callable[..., Site]
@@ -129,24 +129,41 @@ def test_a_running_job_goes_on_by_the_file_it_began_with(make_site: MakeSite, tm
         assert gate.runs == {job.id: 1}
 
 
-def test_sighup_reloads_and_what_needs_a_restart_is_said_to(make_site: MakeSite, tmp_path: Path) -> None:
+def test_a_link_that_is_turned_to_another_file_is_noticed(make_site: MakeSite, tmp_path: Path) -> None:
+    """As Kubernetes changes a mounted ConfigMap."""
     files = make_series(tmp_path / "ct", 1)
     site = make_site(titles("OLD"))
-    # Behind a link that is turned to another file the change is not noticed: it takes the signal.
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     site.path.rename(old)
     site.path.symlink_to(old)
-    with GatewayProcess(site) as gateway:
-        site.database = Database(site.settings.ledger.url)
-        site.path.unlink()
-        site.configure(merged(titles("NEW"), {"dicom": {"scp": {"port": 11112}}}))
-        site.path.rename(new)
-        site.path.symlink_to(new)
-        gateway.process.send_signal(signal.SIGHUP)
+    with site:
+        new.write_text(old.read_text().replace("OLD", "NEW"))
+        turned = tmp_path / "turned"
+        turned.symlink_to(new)
+        turned.replace(site.path)
         eventually(lambda: reloads(site) == ["reloaded"], what="the new configuration")
-        assert rejection(gateway.port, files, called="NEW") is None
-        assert rejection(gateway.port, files, called="OLD") == Reject.CALLED_NOT_RECOGNIZED
+        assert rejection(site.port, files, called="NEW") is None
+
+
+def test_what_needs_a_restart_waits_for_it_and_the_history_says_so(make_site: MakeSite, tmp_path: Path) -> None:
+    files = make_series(tmp_path / "ct", 1)
+    with make_site(titles("OLD")) as site:
+        site.configure(merged(titles("NEW"), {"dicom": {"scp": {"port": 11112}}}))
+        eventually(lambda: reloads(site) == ["reloaded"], what="the new configuration")
         [line] = site.history(machine="config")
         assert line.remedy == "restart for: dicom.scp.port"
+        assert rejection(site.port, files, called="NEW") is None
+
+
+def test_sighup_reloads(make_site: MakeSite, tmp_path: Path) -> None:
+    files = make_series(tmp_path / "ct", 1)
+    site = make_site(titles("OLD"))
+    with GatewayProcess(site) as gateway:
+        # The file looks as before from outside, so that it takes the signal.
+        before = site.path.stat()
+        site.path.write_text(site.path.read_text().replace("OLD", "NEW"))
+        os.utime(site.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: rejection(gateway.port, files, called="NEW") is None, what="the new AE title")
+        assert rejection(gateway.port, files, called="OLD") == Reject.CALLED_NOT_RECOGNIZED
         assert gateway.stop() == 0
-        site.database.close()

@@ -10,8 +10,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from hilum import states
+from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger.tables import deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, note, unleased
+from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, born, claim, give_back, note, unleased
+from hilum.ledger.work import refuse_if_expiring
 from hilum.model import DeliveryId, JobId, ResultId
 
 #: Files that go together at most: a statement can only name so many rows, and one association should come to an end.
@@ -228,15 +230,24 @@ def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
 
     Raises:
         NoSuchRowError, IllegalTransitionError: It does not exist, or was delivered.
+        TemporaryError: It is being tried: a second try beside the first would only send everything twice.
+        PermanentError: The folder with its file is gone, or on its way.
     """
+    job = connection.execute(
+        select(jobs.c.id, jobs.c.name, jobs.c.state, deliveries.c.lease_until)
+        .join(deliveries, deliveries.c.job_id == jobs.c.id)
+        .where(deliveries.c.id == delivery)
+    ).one_or_none()
+    if job is None:
+        raise NoSuchRowError(f"there is no delivery {delivery}")
+    if job.lease_until is not None and job.lease_until > now:
+        raise TemporaryError(f"delivery {delivery} is being tried just now; see what comes of it")
+    if job.state == states.Job.REMOVED:
+        raise PermanentError(f"the folder of job {job.name} was removed: there is nothing to send any more")
+    refuse_if_expiring(connection, job.id)
     values = {"not_before": now, "queued_at": now, "attempts": 0, "ended_at": None}
     event = states.DeliveryEvent.RETRY_ASKED
     apply(connection, deliveries, delivery, event, now=now, why="asked by an operator", values=values)
-    job = connection.execute(
-        select(jobs.c.id, jobs.c.state)
-        .join(deliveries, deliveries.c.job_id == jobs.c.id)
-        .where(deliveries.c.id == delivery)
-    ).one()
     if job.state == states.Job.COMPLETE:
         reopened: Mapping[str, Any] = {"completed_at": None, "remove_at": None, "not_before": now}
         apply(connection, jobs, job.id, states.JobEvent.REOPENED, now=now, values=reopened)
@@ -287,6 +298,10 @@ def receipt_rows(connection: Connection, job: JobId) -> Sequence[AnyRow]:
 
 
 def settled(connection: Connection, lease: Lease, *, remove_at: datetime, now: datetime) -> None:
-    """The receipt is written."""
+    """The receipt is written; unless an operator wanted a delivery again meanwhile: then it is not the last one."""
+    due = select(deliveries.c.id).where(deliveries.c.job_id == lease.id, deliveries.c.state == states.Delivery.DUE)
+    if connection.execute(due.limit(1)).first() is not None:
+        give_back(connection, jobs, lease)
+        return
     values = {"completed_at": now, "remove_at": remove_at, "why": ""}
     apply(connection, jobs, lease.id, states.JobEvent.SETTLED, now=now, fence=lease.fence, values=values)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
 from hilum import states
+from hilum.errors import PermanentError
 from hilum.ledger.grouping import Fate, Grouping, Placed, close_if_over, place
 from hilum.ledger.tables import associations, contributions, groups, instances
 from hilum.ledger.transition import AnyRow, apply, born, claim, note, unleased
@@ -243,7 +244,11 @@ def ask_accept(connection: Connection, association: str, *, now: datetime) -> No
 
     Raises:
         NoSuchRowError, IllegalTransitionError: It does not exist, or is not held.
+        PermanentError: Its time is over, and its files may be gone already.
     """
+    row = known(connection, association)
+    if row is not None and row.state == states.Association.HELD and (row.remove_at <= now or row.lease_until):
+        raise PermanentError(f"association {association} was held until {row.remove_at:%Y-%m-%d %H:%M:%S} UTC; it is gone")
     apply(
         connection,
         associations,

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from hilum import states
+from hilum.errors import PermanentError
 from hilum.ledger.grouping import Fate
 from hilum.ledger.tables import associations, deliveries, groups, instances, jobs
 from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, born, claim, note, unleased
@@ -391,7 +392,9 @@ def ask_retry(connection: Connection, job: JobId, *, tries: int, now: datetime) 
 
     Raises:
         NoSuchRowError, IllegalTransitionError: It does not exist, or has not ended that way.
+        PermanentError: Its folder is being removed.
     """
+    refuse_if_expiring(connection, job)
     # An attempt's number is part of its key at the engine, so no number is ever used twice.
     apply(
         connection,
@@ -410,6 +413,17 @@ def ask_retry(connection: Connection, job: JobId, *, tries: int, now: datetime) 
             "why": "",
         },
     )
+
+
+def refuse_if_expiring(connection: Connection, job: JobId) -> None:
+    """A job that ended is only ever leased to be removed: from then on there is nothing to go on with.
+
+    Raises:
+        PermanentError: Its folder is being removed, or half of it is gone.
+    """
+    row = connection.execute(select(jobs.c.name, jobs.c.state, jobs.c.lease_until).where(jobs.c.id == job)).one_or_none()
+    if row is not None and row.state in _OVER and row.lease_until is not None:
+        raise PermanentError(f"the folder of job {row.name} is being removed: storage.retention-days are over")
 
 
 def ask_cancel(connection: Connection, job: JobId, *, now: datetime) -> states.Job:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -36,9 +37,9 @@ from hilum.serve.assembly import Assembly, folders
 from hilum.serve.reload import Watch
 from hilum.store.chronicle import Chronicle
 from hilum.store.disk import Watermark
-from hilum.store.receive import SpoolReceiver
+from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
-from hilum.store.worker import HeldStep, SweepStep
+from hilum.store.worker import EndStep, HeldStep, SweepStep
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +57,7 @@ class Gateway:
 
     def __init__(self, settings: config.Settings, path: Path | None = None, *, clock: Clock = utc_now) -> None:
         self._path = path
+        self._watch = None if path is None else Watch(path, self.reload)
         self._clock = clock
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._assembly = Assembly.of(settings)
@@ -63,6 +65,7 @@ class Gateway:
         storage = settings.storage
         self._watermark = Watermark((storage.temporary, storage.payloads), *_room(storage), clock=time.monotonic)
         self._wake = Wake()
+        self._unrecorded: deque[Unrecorded] = deque()
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
@@ -99,10 +102,9 @@ class Gateway:
             runner = Runner(step, self._clock, self._wake)
             runner.start()
             self._runners.append(runner)
-        if self._path is not None:
-            watch = Watch(self._path, self.reload)
-            watch.start()
-            self._exit.callback(watch.stop)
+        if self._watch is not None:
+            self._watch.start()
+            self._exit.callback(self._watch.stop)
         port = self._listen(settings)
         _log.info(
             "gateway.started",
@@ -122,6 +124,7 @@ class Gateway:
             watermark=self._watermark,
             settings=lambda: self._assembly.store,
             released=self._wake.notify,
+            unrecorded=self._unrecorded,
         )
         self._server = Server(
             settings.dicom.scp.host,
@@ -136,6 +139,7 @@ class Gateway:
     def _steps(self) -> Sequence[Step[Any, Any]]:
         database, owner = self._database, self._owner
         return (
+            EndStep(unrecorded=self._unrecorded),
             HeldStep(
                 database=database,
                 owner=owner,

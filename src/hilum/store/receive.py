@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,13 +14,14 @@ import structlog
 
 from hilum.association.sink import Ending
 from hilum.clock import Clock
-from hilum.errors import TemporaryError
+from hilum.errors import HilumError, LocalError, TemporaryError
 from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.reception import Received, Tally
 from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
 from hilum.observe.datasets import log_data_set
+from hilum.states import Association
 from hilum.store import policy
 from hilum.store.disk import Watermark
 from hilum.store.part10 import file_meta
@@ -67,11 +68,21 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unrecorded:
+    """An association that is over, and of which neither ledger nor disk could be told so."""
+
+    sink: SpoolSink
+    how: Ending
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolReceiver:
     """Makes a sink for each association; see ``hilum.association.sink.Receiver``.
 
     Attributes:
         released: Called after an association's instances are in the ledger: wakes the steps that follow.
+        unrecorded: Ends that somebody has to record later: until then windows wait for these associations.
     """
 
     database: Database
@@ -80,6 +91,7 @@ class SpoolReceiver:
     watermark: Watermark
     settings: Callable[[], StoreSettings]
     released: Callable[[], None]
+    unrecorded: deque[Unrecorded] = field(default_factory=deque)
 
     def congested(self) -> str | None:
         """Why there is no room, or ``None``."""
@@ -136,8 +148,12 @@ class SpoolSink:
     def _open_folder(self) -> AssociationFolder:
         if self._folder is None:
             folder = AssociationFolder(self._settings.spool, self.info, self._settings.durability)
-            with self._receiver.database.note() as connection:
-                reception.opened(connection, self.info, owner=self._receiver.owner, folder=self.info.id)
+            try:
+                with self._receiver.database.note() as connection:
+                    reception.opened(connection, self.info, owner=self._receiver.owner, folder=self.info.id)
+            except TemporaryError:
+                folder.remove()  # the next instance may have more luck
+                raise
             self._folder = folder
         return self._folder
 
@@ -199,22 +215,36 @@ class SpoolSink:
             self._forget()
 
     def broken(self, how: Ending, why: str) -> None:
-        """Hold what was stored aside, or take it, as configured; what cannot be recorded is found at the next start."""
+        """Hold what was stored aside, or take it, as configured; what cannot be recorded now is recorded later."""
         try:
-            if self._folder is None:
-                self._note_ignored()
-            elif not self._received:
-                self._forget()
-            elif self.rule.accept_broken and how is not Ending.FAILED:
-                self._folder.sync()
-                self._record_release()
-            else:
-                self._hold(how, why)
-        except TemporaryError as error:
+            self.end(how, why)
+        except HilumError as error:
             _log.error("association.not_recorded", association=self.info.id, error=str(error))
+            if not isinstance(error, LocalError):
+                self._receiver.unrecorded.append(Unrecorded(sink=self, how=how, why=why))
+
+    def end(self, how: Ending, why: str) -> None:
+        """Record an end without release. May be repeated after it raised.
+
+        Raises:
+            TemporaryError, PermanentError: Ledger or disk are unwell.
+        """
+        if self._folder is None:
+            self._note_ignored()
+        elif not self._received:
+            self._forget()
+        elif self.rule.accept_broken and how is not Ending.FAILED:
+            self._folder.sync()
+            self._record_release()
+        else:
+            self._hold(how, why)
 
     def _hold(self, how: Ending, why: str) -> None:
         assert self._folder is not None
+        with self._receiver.database.read() as connection:
+            row = reception.known(connection, self.info.id)
+        if row is not None and row.state != Association.OPEN:
+            return  # its release was recorded after all: a commit that reports an error may have been done
         reason = f"{how}: {why}" if why else str(how)
         with contextlib.suppress(TemporaryError):  # a sync that failed is why it is held: nothing is promised of it
             self._folder.sync()

@@ -70,18 +70,23 @@ class Recovery:
         if leftover.info is None and not leftover.complete:
             self._remove(leftover.folder)  # association.json is synced first: nothing here was ever answered
             return False
-        if leftover.info is None:
+        info = leftover.info
+        if info is None and row is not None:
+            info = reception.info_of(row)  # association.json was damaged on disk: the ledger knows the same
+        if info is None:
             _log.error("spool.strange_folder", folder=str(leftover.folder), remedy="remove it by hand")
             return False
-        self._recover(leftover.info, leftover, is_known=row is not None)
+        self._recover(info, leftover, is_known=row is not None)
         return True
 
     def _recover(self, info: AssociationInfo, leftover: spool.Leftover, *, is_known: bool) -> None:
         rule = self.settings.rules(info.called)
         received = [one for path in leftover.complete if (one := self._read(info, path, rule)) is not None]
         folder = leftover.folder
-        if received and not rule.accept_broken:
-            folder = spool.move_folder(folder, self.settings.spool / HELD)
+        if received:
+            # A crash, or a change of the configuration, may have left it in the other place.
+            parent = self.settings.spool if rule.accept_broken else self.settings.spool / HELD
+            folder = spool.move_folder(folder, parent)
         self._record(info, received, rule, folder, is_known=is_known)
         if not received:
             self._remove(folder)
@@ -112,16 +117,20 @@ class Recovery:
         if isinstance(found, Unreadable):
             self._quarantine(info, path, found.why)
             return None
-        return Received(
-            number=int(path.stem),
-            header=found.header,
-            sop_class=Uid(found.meta.sop_class),
-            sop_instance=Uid(found.meta.sop_instance),
-            transfer_syntax=Uid(found.meta.transfer_syntax),
-            size=found.size,
-            received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-            key=rule.grouping.key_of(found.header, info.id),
-        )
+        try:
+            return Received(
+                number=int(path.stem),
+                header=found.header,
+                sop_class=Uid(found.meta.sop_class),
+                sop_instance=Uid(found.meta.sop_instance),
+                transfer_syntax=Uid(found.meta.transfer_syntax),
+                size=found.size,
+                received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
+                key=rule.grouping.key_of(found.header, info.id),
+            )
+        except ValueError as error:  # whatever wrote this group 0002, it was not the spool
+            self._quarantine(info, path, f"group 0002: {error}")
+            return None
 
     def _quarantine(self, info: AssociationInfo, path: Path, why: str) -> None:
         kept = spool.quarantine(path, self.settings.spool / QUARANTINE, f"{info.id}-{path.name}", why)

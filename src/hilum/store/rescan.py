@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def rescan(path: Path) -> Scanned | Unreadable:
     """Read a file of the spool again; a link is not followed.
 
     Raises:
-        TemporaryError: It cannot be read.
+        TemporaryError: It cannot be read just now.
     """
     try:
         descriptor = os.open(path, _READ)
@@ -42,6 +43,8 @@ def rescan(path: Path) -> Scanned | Unreadable:
         finally:
             os.close(descriptor)
     except OSError as error:
+        if error.errno == errno.EIO:
+            return Unreadable(why="the disk cannot read it")
         raise TemporaryError(f"the instance cannot be read: {error}") from error
 
 

@@ -44,8 +44,8 @@ __all__ = [
 
 _ASSOCIATION_FILE: Final = "association.json"
 _INSTANCE_FILE: Final = re.compile(r"([1-9][0-9]{0,17})\.(part|dcm)")
-#: Below ``storage.temporary``, but no associations; ``lost+found`` is there if it is a file system of its own.
-_NO_ASSOCIATIONS: Final = frozenset({"held", "quarantine", "lost+found"})
+#: Folders of associations are told by their names: whatever else lies below ``storage.temporary`` is not ours to touch.
+_ASSOCIATION_FOLDER: Final = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: How many buffers one ``writev`` takes.
@@ -126,6 +126,9 @@ class AssociationFolder:
 
     def move_to(self, parent: Path) -> Path:
         """Put the folder into another one: see ``move_folder``, which also tells what it raises."""
+        moved = parent / self.path.name
+        if moved.is_dir() and not self.path.exists():
+            self.path = moved  # by a call before, which could not sync it
         self.path = move_folder(self.path, parent)
         return self.path
 
@@ -257,7 +260,7 @@ class Leftover:
 def leftovers(root: Path) -> tuple[Leftover, ...]:
     """The folders of associations below ``root``, oldest first; none if it does not exist.
 
-    Links, and files that the spool did not name, are passed over.
+    Links, and folders and files that the spool did not name, are passed over.
 
     Raises:
         TemporaryError: A folder cannot be read.
@@ -265,7 +268,7 @@ def leftovers(root: Path) -> tuple[Leftover, ...]:
     try:
         with os.scandir(root) as entries:
             folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        return tuple(_leftover(root / name) for name in sorted(folders) if name not in _NO_ASSOCIATIONS)
+        return tuple(_leftover(root / name) for name in sorted(folders) if _ASSOCIATION_FOLDER.fullmatch(name))
     except FileNotFoundError:
         return ()
     except OSError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+from hilum.errors import LocalError
 from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
@@ -15,7 +17,44 @@ from hilum.ledger.tables import associations
 from hilum.ledger.transition import AnyRow, Lease, give_back, renew
 from hilum.model import AssociationId, AssociationInfo
 from hilum.states import Association
+from hilum.store.receive import Unrecorded
 from hilum.store.spool import remove_folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndStep:
+    """Records the ends of associations that ledger or disk could not be told of when they came.
+
+    Until then nobody sees what these associations stored, and windows that they contributed to stay open. They are
+    known in memory only: what a crash makes forgotten is found by its folder at the next start.
+    """
+
+    unrecorded: deque[Unrecorded]
+    name: ClassVar[str] = "end"
+    concurrency: ClassVar[int] = 1
+
+    def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Unrecorded]:  # noqa: ARG002
+        """The oldest one."""
+        return [self.unrecorded.popleft()] if self.unrecorded else []
+
+    def act(self, ended: Unrecorded) -> None:
+        """Try again."""
+        ended.sink.end(ended.how, ended.why)
+
+    def record(self, ended: Unrecorded, outcome: None, now: datetime) -> None:
+        """That was the whole work."""
+
+    def failed(self, ended: Unrecorded, error: Exception, now: datetime) -> None:  # noqa: ARG002
+        """Again at the next poll."""
+        if not isinstance(error, LocalError):
+            self.unrecorded.append(ended)
+
+    def renew(self, works: Sequence[Unrecorded], until: datetime) -> None:
+        """There is no lease: nobody else knows of them."""
+
+    def next_due(self, now: datetime) -> datetime | None:  # noqa: ARG002
+        """Whether ledger and disk are well again is only found out by trying."""
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +126,7 @@ def _held(row: AnyRow) -> Held:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class SweepStep:
     """Removes the spool folder of a released association once every instance in it is in a job, or was not wanted.
 
@@ -99,11 +138,14 @@ class SweepStep:
     spool: Callable[[], Path]
     name: ClassVar[str] = "sweep"
     concurrency: ClassVar[int] = 1
+    _stuck: dict[AssociationId, datetime] = field(default_factory=dict)
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[AssociationId, str]]:  # noqa: ARG002
-        """Folders that may go."""
+        """Folders that may go; one that could not be removed keeps no other one back."""
+        self._stuck = {association: again for association, again in self._stuck.items() if again > now}
         with self.database.read() as connection:
-            return [(AssociationId(row.id), row.folder) for row in reception.sweepable(connection, limit)]
+            rows = reception.sweepable(connection, limit + len(self._stuck))
+        return [(AssociationId(row.id), row.folder) for row in rows if row.id not in self._stuck][:limit]
 
     def act(self, swept: tuple[AssociationId, str]) -> None:
         """Remove one."""
@@ -114,8 +156,9 @@ class SweepStep:
         with self.database.note() as connection:
             reception.swept(connection, swept[0])
 
-    def failed(self, swept: tuple[AssociationId, str], error: Exception, now: datetime) -> None:
-        """It is found again at the next poll."""
+    def failed(self, swept: tuple[AssociationId, str], error: Exception, now: datetime) -> None:  # noqa: ARG002
+        """Again in a minute."""
+        self._stuck[swept[0]] = now + timedelta(minutes=1)
 
     def renew(self, works: Sequence[tuple[AssociationId, str]], until: datetime) -> None:
         """Nothing is leased."""

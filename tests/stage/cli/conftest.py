@@ -35,21 +35,26 @@ class Ran:
 Hilum = Callable[..., Ran]
 
 
-def environment() -> dict[str, str]:
-    """Without what the machine or the developer has set for Hilum."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HILUM") and name != "COLUMNS"}
-    return kept | {"NO_COLOR": "1"}
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Without what the machine or the developer has set for Hilum.
+
+    Compiled modules are kept in any case: otherwise each command compiles a thousand files anew.
+    """
+    dropped = {"COLUMNS", "PYTHONDONTWRITEBYTECODE"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HILUM") and name not in dropped}
+    return kept | {"NO_COLOR": "1", "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("pycache"))}
 
 
 @pytest.fixture
-def hilum(tmp_path: Path) -> Hilum:
+def hilum(tmp_path: Path, environment: dict[str, str]) -> Hilum:
     """Runs ``hilum`` to its end in a folder of its own; keyword arguments are environment variables."""
 
     def run(*arguments: object, **variables: str) -> Ran:
         done = subprocess.run(
             [sys.executable, "-m", "hilum", *map(str, arguments)],
             cwd=tmp_path,
-            env=environment() | variables,
+            env=environment | variables,
             capture_output=True,
             text=True,
             timeout=_SECONDS,
@@ -63,14 +68,14 @@ def hilum(tmp_path: Path) -> Hilum:
 class Receiving:
     """A running ``hilum receive``."""
 
-    def __init__(self, folder: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(self, folder: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
         self.folder = folder / "received"
         self._log = folder / "receive.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hilum", "receive", "0", "--host", "127.0.0.1", "-od", self.folder, *arguments],
                 stdout=log,
-                env=environment(),
+                env=environment,
             )
         self.port = int(eventually(lambda: self.events("listening"), what="hilum receive to listen")[0]["port"])
 
@@ -87,12 +92,12 @@ class Receiving:
 
 
 @pytest.fixture
-def receive(tmp_path: Path) -> Iterator[Callable[..., Receiving]]:
+def receive(tmp_path: Path, environment: dict[str, str]) -> Iterator[Callable[..., Receiving]]:
     """Starts ``hilum receive --json``, with further arguments, on any free port."""
     started: list[Receiving] = []
 
     def start(*arguments: str) -> Receiving:
-        started.append(Receiving(tmp_path, ("--json", *arguments)))
+        started.append(Receiving(tmp_path, ("--json", *arguments), environment))
         return started[-1]
 
     yield start

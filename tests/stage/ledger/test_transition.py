@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -271,12 +270,6 @@ def test_every_table_with_leases_has_a_machine_and_history_has_its_name(
     desk.send("1.1")
     assert {line.machine for line in desk.history()} == {"association", "group"}
     assert {line.event for line in desk.history() if line.from_state == ""} == {"made"}
-
-
-def test_a_lease_is_a_value() -> None:
-    lease = Lease(id=1, fence=2)
-    assert replace(lease, fence=3) != lease
-    assert lease == Lease(id=1, fence=2)
 
 
 def test_a_state_that_no_table_knows_is_not_silently_accepted(

@@ -381,8 +381,9 @@ def test_what_a_crash_left_is_found_in_order(tmp_path: Path) -> None:
 
 
 def test_what_is_no_association_is_passed_over(tmp_path: Path) -> None:
-    for name in ("held", "quarantine", "lost+found"):
+    for name in ("held", "quarantine", "lost+found", "photos", "2026"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "1.part").touch()
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "held")
     assert spool.leftovers(tmp_path) == ()
@@ -416,11 +417,12 @@ def test_a_damaged_record_is_told(tmp_path: Path, damage: str, message: str) -> 
 
 
 def test_a_missing_record_is_told(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
+    folder = tmp_path / INFO.id
+    folder.mkdir()
     with pytest.raises(PermanentError, match="is missing"):
-        spool.read_association(tmp_path / "a")
+        spool.read_association(folder)
     [found] = spool.leftovers(tmp_path)
-    assert found == spool.Leftover(folder=tmp_path / "a", info=None, unfinished=(), complete=())
+    assert found == spool.Leftover(folder=folder, info=None, unfinished=(), complete=())
 
 
 def test_the_record_of_another_association_is_not_believed(tmp_path: Path) -> None:
