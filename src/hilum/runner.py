@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -24,6 +24,8 @@ from hilum.errors import HilumError, TemporaryError
 LEASE: Final = timedelta(seconds=60)
 #: How long a step sleeps at most: a wake-up that was lost, or a row that another process wrote, is seen this late.
 POLL: Final = timedelta(seconds=1)
+
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 Work = TypeVar("Work")
 Outcome = TypeVar("Outcome")
@@ -97,6 +99,7 @@ class Runner(Generic[Work, Outcome]):
     _over: threading.Event = field(default_factory=threading.Event)
     _rest_until: float = 0.0  # monotonic
     _going: dict[Future[None], Work] = field(default_factory=dict)
+    _held_until: datetime = _LONG_AGO  # the leases of all that is going hold until then
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: list[threading.Thread] = field(default_factory=list)
     _pool: ThreadPoolExecutor | None = None
@@ -126,13 +129,29 @@ class Runner(Generic[Work, Outcome]):
             # Work that failed may be claimable at once, and would be claimed and fail as fast as the machine can.
             if self._stopping.wait(self._rest_until - time.monotonic()):
                 return
-            seen = self.wake.generation
-            now = self.clock()
-            with self._lock:
-                free = self.step.concurrency - len(self._going)
-            claimed = self._claim(free, now) if free > 0 else 0
-            if not claimed and not self._stopping.is_set():
-                self.wake.wait(seen, self._until_next(now))
+            try:
+                self._turn()
+            except Exception:  # noqa: BLE001  no thread to be had, for example: this one must go on
+                _log.exception("step.turn_failed", step=self.step.name)
+                self._rest_until = time.monotonic() + self.poll.total_seconds()
+
+    def _turn(self) -> None:
+        seen = self.wake.generation
+        now = self.clock()
+        with self._lock:
+            free = self.step.concurrency - len(self._going)
+        claimed = self._claim(free, now) if free > 0 and self._holds_all(now) else 0
+        if not claimed and not self._stopping.is_set():
+            self.wake.wait(seen, self._until_next(now))
+
+    def _holds_all(self, now: datetime) -> bool:
+        """Whether what goes on is leased for a while yet: otherwise the next claim might take it a second time.
+
+        That comes near when the ledger was locked for long, the clock jumped or the machine slept.
+        """
+        with self._lock:
+            near = bool(self._going) and now >= self._held_until - LEASE / 3
+        return not near or self._renew()
 
     def _claim(self, limit: int, now: datetime) -> int:
         try:
@@ -148,6 +167,7 @@ class Runner(Generic[Work, Outcome]):
         for work in works:
             with self._lock:
                 future = self._pool.submit(self._work, work)
+                self._held_until = min(self._held_until, now + LEASE) if self._going else now + LEASE
                 self._going[future] = work
             future.add_done_callback(self._done)
         return len(works)
@@ -197,15 +217,25 @@ class Runner(Generic[Work, Outcome]):
 
     def _keep_leases(self) -> None:
         while not self._over.wait(LEASE.total_seconds() / 3):
-            with self._lock:
-                works = list(self._going.values())
-            if works:
-                try:
-                    self.step.renew(works, self.clock() + LEASE)
-                except TemporaryError as error:
-                    _log.warning("step.renew_failed", step=self.step.name, error=str(error))
-                except Exception:  # noqa: BLE001  as in _claim
-                    _log.exception("step.renew_failed", step=self.step.name)
+            self._renew()
+
+    def _renew(self) -> bool:
+        with self._lock:
+            going = dict(self._going)
+        until = self.clock() + LEASE
+        try:
+            if going:
+                self.step.renew(list(going.values()), until)
+        except TemporaryError as error:
+            _log.warning("step.renew_failed", step=self.step.name, error=str(error))
+            return False
+        except Exception:  # noqa: BLE001  as in _claim
+            _log.exception("step.renew_failed", step=self.step.name)
+            return False
+        with self._lock:
+            if self._going.keys() <= going.keys():
+                self._held_until = until
+        return True
 
 
 class Running(Protocol):

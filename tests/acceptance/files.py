@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from harness.data import real_file
@@ -44,5 +46,14 @@ def as_sent(path: Path) -> bytes:
 
 
 def tree(folder: Path) -> set[str]:
-    """The path of everything below a folder that is no folder."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    """The path of everything below a folder that is no folder; what is removed meanwhile may be there or not."""
+    return {str(Path(root, name).relative_to(folder)) for root, _, names in os.walk(folder) for name in names}
+
+
+def everything_in(folder: Path) -> bytes:
+    """The content of all files below a folder, one after the other."""
+    found = b""
+    for name in sorted(tree(folder)):
+        with suppress(FileNotFoundError):  # removed meanwhile
+            found += (folder / name).read_bytes()
+    return found

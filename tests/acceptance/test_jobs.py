@@ -224,12 +224,14 @@ def test_b12_a_job_that_its_engine_cannot_take_now_runs_once_when_it_can(make_si
     keys = ae()
     keys["engines"] = {"copy": {"type": "process", "command": [str(program)], "attempts": 5}}
     runs = tmp_path / "runs"
-    with make_site(keys) as site:
+    clock = Hands()
+    with make_site(keys, clock=clock) as site:
         send(site.port, *files)
         eventually(lambda: site.rows("jobs") and site.rows("jobs")[0].why, what="the engine's reason")
         program.parent.mkdir()
         program.write_text(f"#!/bin/sh\necho run >> {runs}\n")
         program.chmod(0o755)
+        clock.move(60)
         site.wait_for_jobs(1)
         assert runs.read_text() == "run\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -438,23 +439,24 @@ def test_c7_results_are_sent_while_the_disk_is_full_and_after(make_site: MakeSit
     assert came(pacs) == digests(*files)
 
 
-def test_c7_a_receipt_that_the_disk_did_not_take_is_written_when_it_does(
+def test_c7_after_the_disk_took_nothing_at_all_everything_goes_on(
     make_site: MakeSite, pacs: Pacs, tmp_path: Path
 ) -> None:
-    clock = Hands()
-    path = make_instance(tmp_path / "a")
-    with make_site(sends_to(pacs.destination), clock=clock) as site:
-        output = results(site, path)
-        in_the_way = output.parent / ".receipt.json.part"
-        in_the_way.mkdir()
-        (output / "job.done").touch()
-        [job] = eventually(lambda: [job for job in site.rows("jobs") if "receipt" in job.why], what="the reason")
-        assert job.state == "collected"
-        in_the_way.rmdir()
-        clock.move(60)
-        site.wait_for_jobs(1)
-        assert (output.parent / "receipt.json").is_file()
-    assert came(pacs) == digests(path)
+    files = make_series(tmp_path / "a", 3)
+    site = make_site(sends_to(pacs.destination))
+    with GatewayProcess(site) as gateway:
+        # To the writer files that may not grow are like a disk without room: spool, ledger and log.
+        limits = resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
+        finished(site, *files)
+        assert [answer.status for answer in send(gateway.port, files[0])] == [0xA700]
+        assert came(pacs) == []
+        resource.prlimit(gateway.process.pid, resource.RLIMIT_FSIZE, limits)
+        eventually(lambda: came(pacs) == digests(*files), what="the results at the PACS")
+        assert [answer.status for answer in send(gateway.port, files[0])] == [0]
+        receipt = site.payloads / "by-hand" / "receipt.json"
+        eventually(receipt.exists, what="the receipt")
+        assert gateway.stop() == 0
 
 
 def test_c8_each_of_two_destinations_gets_all_files(make_site: MakeSite, pacs: Pacs, tmp_path: Path) -> None:

@@ -117,8 +117,7 @@ def test_workflows_engines_and_destinations_are_those_of_the_newest_file(make_si
         assert sorted(one.digest for one in second.accepted) == sent
 
 
-def test_a_running_job_goes_on_by_the_file_it_began_with(make_site: MakeSite, tmp_path: Path) -> None:
-    gate = Gate(tmp_path / "gate")
+def test_a_running_job_goes_on_by_the_file_it_began_with(make_site: MakeSite, gate: Gate, tmp_path: Path) -> None:
     with make_site(one_workflow(gate.engine())) as site:
         send(site.port, *make_series(tmp_path / "ct", 1))
         gate.wait_for(1)

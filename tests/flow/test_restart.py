@@ -31,9 +31,8 @@ def end(gateway: GatewayProcess, *, orderly: bool) -> None:
 @pytest.mark.parametrize("orderly", [True, False], ids=["stopped", "killed"])
 @pytest.mark.parametrize("meanwhile", [True, False], ids=["ends without the gateway", "ends after the restart"])
 def test_a_job_goes_on_while_its_gateway_is_away(
-    make_site: MakeSite, pacs: Pacs, tmp_path: Path, *, orderly: bool, meanwhile: bool
+    make_site: MakeSite, gate: Gate, pacs: Pacs, tmp_path: Path, *, orderly: bool, meanwhile: bool
 ) -> None:
-    gate = Gate(tmp_path / "gate")
     files = make_series(tmp_path / "ct", 3)
     site = make_site(one_workflow(gate.engine(), to=[pacs]))
     with GatewayProcess(site) as gateway:
@@ -54,9 +53,8 @@ def test_a_job_goes_on_while_its_gateway_is_away(
 
 
 def test_jobs_that_were_queued_when_the_gateway_was_killed_run_after_the_restart(
-    make_site: MakeSite, pacs: Pacs, tmp_path: Path
+    make_site: MakeSite, gate: Gate, pacs: Pacs, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")
     series = [make_series(tmp_path / str(number), 2) for number in range(3)]
     site = make_site(one_workflow(gate.engine(**{"max-jobs": 1}), to=[pacs]))
     with GatewayProcess(site) as gateway:
@@ -91,6 +89,6 @@ def test_what_a_pacs_had_accepted_when_the_gateway_was_killed_is_not_sent_again(
     with site:
         site.wait_for_jobs(1)
         times_sent = Counter(one.digest for one in pacs.arrived)
-        # The answer to the third one never reached the gateway: whether it was taken can only be found out by sending it.
+        # The answer to the third one never reached the gateway, so it cannot know whether that one was taken.
         assert sorted(times_sent.values()) == [1, 1, 1, 1, 2]
         assert times_sent.keys() == set(map(data_set_digest, files))

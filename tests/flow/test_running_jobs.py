@@ -30,9 +30,8 @@ def states(site: Site) -> list[str]:
 
 
 def test_an_engine_never_has_more_than_max_jobs_and_the_rest_wait_in_their_order(
-    make_site: MakeSite, tmp_path: Path
+    make_site: MakeSite, gate: Gate, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")
     with make_site(one_workflow(gate.engine(**{"max-jobs": 2}))) as site:
         for number in range(5):
             send(site.port, make_instance(tmp_path / str(number)))
@@ -53,9 +52,8 @@ def test_an_engine_never_has_more_than_max_jobs_and_the_rest_wait_in_their_order
 
 
 def test_a_running_job_that_is_cancelled_ends_at_once_and_can_be_run_again(
-    make_site: MakeSite, pacs: Pacs, tmp_path: Path
+    make_site: MakeSite, gate: Gate, pacs: Pacs, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")
     with make_site(one_workflow(gate.engine(), to=[pacs])) as site:
         send(site.port, make_instance(tmp_path / "ct"))
         gate.wait_for(1)
@@ -74,8 +72,7 @@ def test_a_running_job_that_is_cancelled_ends_at_once_and_can_be_run_again(
         assert len(pacs.arrived) == 1
 
 
-def test_a_queued_job_that_is_cancelled_never_runs(make_site: MakeSite, tmp_path: Path) -> None:
-    gate = Gate(tmp_path / "gate")
+def test_a_queued_job_that_is_cancelled_never_runs(make_site: MakeSite, gate: Gate, tmp_path: Path) -> None:
     with make_site(one_workflow(gate.engine(**{"max-jobs": 1}))) as site:
         send(site.port, make_instance(tmp_path / "first"))
         gate.wait_for(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from harness.site import Site
@@ -25,6 +26,6 @@ def wait_for_deliveries(site: Site, count: int, state: str = "delivered", *, sec
     try:
         eventually(lambda: len(site.rows("deliveries", state=state)) >= count, seconds=seconds)
     except AssertionError:
-        deliveries = [(row.destination, row.state, row.attempts, row.why) for row in site.rows("deliveries")]
-        jobs = [(job.name, job.state, job.why) for job in site.rows("jobs")]
+        deliveries = dict(Counter((row.destination, row.state, row.why) for row in site.rows("deliveries")))
+        jobs = dict(Counter((job.state, job.why) for job in site.rows("jobs")))
         raise AssertionError(f"no {count} {state} within {seconds:g} s: {deliveries}; jobs: {jobs}") from None

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 from pynetdicom.association import Association
-from pynetdicom.pdu import A_RELEASE_RQ
+from pynetdicom.pdu import A_ASSOCIATE_RJ, A_RELEASE_RQ, PDU
 
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT_LE = "1.2.840.10008.1.2"
@@ -28,13 +28,23 @@ ECHO: Context = (VERIFICATION, [IMPLICIT_LE])
 
 @contextmanager
 def modality(
-    port: int, *contexts: Context, called: str = "AI", calling: str = "MODALITY", extended: Sequence[Any] = ()
+    port: int,
+    *contexts: Context,
+    called: str = "AI",
+    calling: str = "MODALITY",
+    extended: Sequence[Any] = (),
+    heard: list[PDU] | None = None,
 ) -> Iterator[Association]:
-    """An association as pynetdicom asks for it, accepted or not; released at the end if it is open then."""
+    """An association as pynetdicom asks for it, accepted or not; released at the end if it is open then.
+
+    Args:
+        heard: Gets every PDU that comes.
+    """
     ae = AE(ae_title=calling)
     for sop_class, syntaxes in contexts or [ECHO]:
         ae.add_requested_context(sop_class, list(syntaxes))
-    association = ae.associate("127.0.0.1", port, ae_title=called, ext_neg=list(extended))
+    handlers = [] if heard is None else [(evt.EVT_PDU_RECV, lambda event: heard.append(event.pdu))]
+    association = ae.associate("127.0.0.1", port, ae_title=called, ext_neg=list(extended), evt_handlers=handlers)
     try:
         yield association
     finally:
@@ -42,12 +52,16 @@ def modality(
             association.release()
 
 
-def rejection(association: Association) -> tuple[int, int, int] | None:
-    """Result, source and reason of an A-ASSOCIATE-RJ; ``None`` if the association was accepted."""
-    if not association.is_rejected:
+def rejection(port: int, *, called: str = "AI", calling: str = "MODALITY") -> tuple[int, int, int] | None:
+    """Result, source and reason with which an association is rejected; ``None`` if it is accepted."""
+    # By the PDU itself: sometimes pynetdicom takes the end of the connection for an abort, although it has read that.
+    heard: list[PDU] = []
+    with modality(port, called=called, calling=calling, heard=heard) as association:
+        for pdu in heard:
+            if isinstance(pdu, A_ASSOCIATE_RJ):
+                return pdu.result, pdu.source, pdu.reason_diagnostic
+        assert association.is_established
         return None
-    answer = association.acceptor.primitive
-    return answer.result, answer.result_source, answer.diagnostic
 
 
 REJECTED_CALLING = (1, 1, 3)

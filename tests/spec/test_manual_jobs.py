@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -165,32 +164,3 @@ def test_results_are_sent_again_until_the_destination_takes_them(
         eventually(lambda: pacs.accepted, what="the result")
         eventually((job.path / "receipt.json").exists, what="the receipt")
     assert [one.answer.status for one in pacs.arrived] == [0xA700, 0xA700, 0]
-
-
-@sentence("job-folder.done", "job-folder.created")
-def test_who_finishes_a_job_the_moment_its_folder_appears_is_served_once(
-    gateway: MakeGateway, pacs: Pacs, app_yaml: str, tmp_path: Path
-) -> None:
-    files = [make_instance(tmp_path / "ct", size=16) for _ in range(5)]
-    with gateway(app_yaml) as site:
-        over = threading.Event()
-
-        def finish_all() -> None:
-            finished: set[Path] = set()
-            while not over.wait(0.002):
-                for job in jobs_of(site):
-                    if job.path not in finished:
-                        finished.add(job.path)
-                        job.finish(*job.inputs)
-
-        eager = threading.Thread(target=finish_all)
-        eager.start()
-        try:
-            for path in files:
-                send(site.port, path, called="AI")
-            site.wait_for_jobs(len(files))
-        finally:
-            over.set()
-            eager.join()
-        assert [group.state for group in site.rows("groups")] == ["planned"] * len(files)
-        assert sorted(one.request.sop_instance for one in pacs.arrived) == sorted(path.stem for path in files)

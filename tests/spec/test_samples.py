@@ -14,7 +14,7 @@ from harness.waiting import eventually
 from spec.command_line import check
 from spec.hands import Hands
 from spec.job_folder import batches, jobs_of, uids, wait_for_jobs
-from spec.peers import REJECTED_CALLING, modality, rejection
+from spec.peers import REJECTED_CALLING, rejection
 from spec.sentences import sentence
 
 SAMPLES = Path(__file__).parents[1] / "unit" / "config" / "spec"
@@ -59,13 +59,11 @@ def test_the_sample_with_two_ae_titles_and_a_workflow_each_loads_unchanged() -> 
 
 @sentence("mapping.source")
 def test_associations_are_accepted_from_the_source_with_its_title_and_address(gateway: MakeGateway) -> None:
-    with gateway(MAPPING) as elsewhere, modality(elsewhere.port, **DEVICE) as from_here:
-        assert rejection(from_here) == REJECTED_CALLING  # the sample has the device at 10.20.30.1
+    with gateway(MAPPING) as elsewhere:
+        assert rejection(elsewhere.port, **DEVICE) == REJECTED_CALLING  # the sample has the device at 10.20.30.1
     with gateway(MAPPING, environ=HERE) as site:
-        with modality(site.port, **DEVICE) as known:
-            assert known.is_established
-        with modality(site.port, **DEVICE | {"calling": "STRANGER"}) as stranger:
-            assert rejection(stranger) == REJECTED_CALLING
+        assert rejection(site.port, **DEVICE) is None
+        assert rejection(site.port, **DEVICE | {"calling": "STRANGER"}) == REJECTED_CALLING
 
 
 @sentence("mapping.batch")

@@ -14,7 +14,7 @@ from harness.pacs import Pacs
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
 from spec.job_folder import JobFolder, uids
-from spec.peers import REJECTED_CALLED, Archive, modality, rejection
+from spec.peers import REJECTED_CALLED, Archive, rejection
 from spec.real_files import real_files, syntax_and_uid
 from spec.sentences import sentence
 
@@ -150,8 +150,8 @@ def test_never_more_associations_are_open_than_configured(
 @sentence("scu.never-accepts")
 def test_the_scu_does_not_accept_associations(gateway: MakeGateway) -> None:
     keys = "dicom: {scp: {ae-titles: [{ae-title: AI}], reject-unknown-sources: false}, scu: {ae-title: CLARA}}"
-    with gateway(keys) as site, modality(site.port, called="CLARA") as association:
-        assert rejection(association) == REJECTED_CALLED
+    with gateway(keys) as site:
+        assert rejection(site.port, called="CLARA") == REJECTED_CALLED
 
 
 @sentence("scu.synchronous")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -31,7 +32,9 @@ def command(
             if found.state is states.Job.COLLECTED and not found.due:
                 raise PermanentError(f"job {found.name} has no delivery that is still due: there is nothing to cancel")
             try:
-                after = work.ask_cancel(connection, found.id, now=utc_now())
+                now = utc_now()
+                keep = timedelta(days=office.settings.storage.retention_days.failed)
+                after = work.ask_cancel(connection, found.id, now=now, remove_at=now + keep)
             except states.IllegalTransitionError:
                 raise PermanentError(f"job {found.name} is {found.state.value}: there is nothing to cancel") from None
         asleep = "" if office.running else " No gateway is running; it happens when one does."

@@ -64,7 +64,6 @@ def list_(
 
 def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = False, indent: int = 0) -> None:
     """A table of groups."""
-    from hilum import states
     from hilum.cli import output, words
     from hilum.cli.output import Column
 
@@ -74,13 +73,12 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
     columns = [
         Column("GROUP", right=True, fixed=True),
         Column("STATE", fixed=True, state=True),
-        Column("AE TITLE", fixed=True),
+        Column("AE TITLE"),
         Column("BY", fixed=True),
-        Column("INSTANCES", right=True, fixed=True),
-        Column("FROM", fixed=True),
+        Column("IN", right=True, fixed=True),
+        Column("FROM"),
         Column("AGE", right=True, fixed=True),
-        Column("CLOSES", fixed=True),
-        Column("JOBS", right=True, fixed=True),
+        Column("NEXT", fixed=True),
     ]
     rows = [
         [
@@ -91,8 +89,7 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
             str(one.instances),
             one.calling,
             words.ago(one.opened_at, now),
-            _closes(one, now),
-            str(one.jobs or ""),
+            _next(one, now),
         ]
         for one in groups
     ]
@@ -101,20 +98,19 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
         for row, one in zip(rows, groups, strict=True):
             row.append(one.key)
     output.table(columns, rows, indent=indent)
-    if any(one.state == states.Group.OPEN and one.awaited for one in groups):
-        output.paragraph("later = not before an association that has contributed to it ends", indent=indent)
     for one in groups:
         if one.why:
             output.paragraph(f"group {one.id}: {one.why}", indent=indent)
 
 
-def _closes(group: GroupView, now: datetime) -> str:
+def _next(group: GroupView, now: datetime) -> str:
     from hilum import states
     from hilum.cli import words
 
     if group.state != states.Group.OPEN:
-        return ""
-    return "later" if group.awaited else words.until(group.closes_at, now)
+        return words.count(group.jobs, "job") if group.jobs else ""
+    # Its window does not end before the association does.
+    return "still receiving" if group.awaited else f"closes {words.until(group.closes_at, now)}"
 
 
 @app.command("close", cls=Verb)

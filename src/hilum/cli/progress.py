@@ -111,4 +111,5 @@ def _bar() -> Bar:
         progress.TimeRemainingColumn(compact=True),
         console=output.console(sys.stderr),
         expand=True,
+        transient=True,
     )

@@ -59,9 +59,7 @@ def _summary(found: Found, report: Report) -> None:
     seconds = report.seconds
     speed = ""
     if accepted:
-        speed = (
-            f" in {seconds:.2f} s: {words.rate(report.accepted_bytes, seconds)}, {accepted / seconds:.0f} instances/s"
-        )
+        speed = f" in {seconds:.2f} s: {words.rate(report.accepted_bytes, seconds)}, {accepted / seconds:.0f}/s"
     output.say(
         f"{found.peer} accepted {accepted} of {words.count(len(report.outcomes), 'instance')}, "
         f"{words.size(report.accepted_bytes)}{speed}"

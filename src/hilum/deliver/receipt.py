@@ -10,12 +10,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
+import structlog
+
+from hilum import states
 from hilum.ledger import dispatch
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
 from hilum.ledger.transition import AnyRow, Lease, give_back, renew
 from hilum.model import JobId
 from hilum.store.durable import write_whole
+
+_log = structlog.get_logger(__name__)
 
 RECEIPT = "receipt.json"
 
@@ -32,11 +37,17 @@ class Settling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptStep:
-    """Collected jobs in, complete ones out."""
+    """Collected jobs in, complete ones out.
+
+    Attributes:
+        keep: How long a job's folder stays.
+        keep_given_up: How long at least if a delivery was given up: until then that can be undone.
+    """
 
     database: Database
     owner: str
     keep: Callable[[], timedelta]
+    keep_given_up: Callable[[], timedelta] = timedelta
     name: ClassVar[str] = "receipt"
     concurrency: ClassVar[int] = 1
 
@@ -57,17 +68,26 @@ class ReceiptStep:
             for row in rows
         ]
 
-    def act(self, job: Settling) -> None:
-        """Write the receipt. Idempotent: the last one stands."""
+    def act(self, job: Settling) -> bool:
+        """Write the receipt. Idempotent: the last one stands.
+
+        Returns:
+            Whether a delivery was given up.
+        """
         with self.database.read() as connection:
             rows = dispatch.receipt_rows(connection, JobId(str(job.lease.id)))
         text = json.dumps(receipt(job, rows), indent=2, ensure_ascii=False)
-        write_whole(job.folder / RECEIPT, text + "\n")
+        if job.folder.is_dir():
+            write_whole(job.folder / RECEIPT, text + "\n")
+        else:  # somebody removed it: what became of its results stands in the ledger
+            _log.warning("receipt.no_folder", job=job.name, folder=str(job.folder))
+        return any(row.state == states.Delivery.GIVEN_UP for row in rows)
 
-    def record(self, job: Settling, outcome: None, now: datetime) -> None:  # noqa: ARG002
+    def record(self, job: Settling, given_up: bool, now: datetime) -> None:
         """The job is complete."""
+        keep = max(self.keep(), self.keep_given_up()) if given_up else self.keep()
         with self.database.write() as connection:
-            dispatch.settled(connection, job.lease, remove_at=now + self.keep(), now=now)
+            dispatch.settled(connection, job.lease, remove_at=now + keep, now=now)
 
     def failed(self, job: Settling, error: Exception, now: datetime) -> None:
         """The disk may have room again later."""

@@ -29,6 +29,10 @@ from hilum.model import AETitle, Answer, Uid
 MAX_CONTEXTS = 128
 #: How long one of the few places for associations is held for a peer that does not say whether it takes one.
 _PROMPT: Final = timedelta(seconds=3)
+#: One broken association may be chance, two at the same file hardly.
+_SUSPICIOUS: Final = 2
+#: How soon who waits for a place notices that the gateway stops.
+_LOOK_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,10 @@ class _NotPromptError(TemporaryError):
     """No association so soon; perhaps later."""
 
 
+class _StoppedError(Exception):
+    """The gateway stops: what has not begun is left for the next start."""
+
+
 class _Slots:
     """At most so many outgoing associations at once; the limit may change while some are open."""
 
@@ -63,10 +71,16 @@ class _Slots:
         self._taken = 0
 
     @contextmanager
-    def one(self, limit: int) -> Iterator[None]:
-        """Wait for a free slot and hold it."""
+    def one(self, limit: int, stopping: threading.Event | None = None) -> Iterator[None]:
+        """Wait for a free slot and hold it.
+
+        Raises:
+            _StoppedError: There was none before the gateway was stopped.
+        """
         with self._free:
-            self._free.wait_for(lambda: self._taken < limit)
+            while not self._free.wait_for(lambda: self._taken < limit, _LOOK_SECONDS):
+                if stopping is not None and stopping.is_set():
+                    raise _StoppedError
             self._taken += 1
         try:
             yield
@@ -82,12 +96,16 @@ class SendStep:
 
     What a peer accepted is recorded file by file as it answers, so that a crash in the middle of a job never sends an
     accepted file again; what failed is recorded at the end.
+
+    Attributes:
+        stopping: Set when the gateway stops: a parcel ends after the file that is on its way.
     """
 
     database: Database
     owner: str
     clock: Clock
     settings: Callable[[], DeliverySettings]
+    stopping: threading.Event = field(default_factory=threading.Event)
     name: ClassVar[str] = "deliver"
     #: More than ``max-associations``: a thread that waits for a dead destination to answer keeps no other one waiting.
     concurrency: ClassVar[int] = 32
@@ -95,6 +113,8 @@ class SendStep:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _going: Counter[str] = field(default_factory=Counter)
     _unwell: set[str] = field(default_factory=set)
+    #: Deliveries at which an association broke, and how often: perhaps the peer cannot bear just these files.
+    _suspects: Counter[int] = field(default_factory=Counter)
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[dispatch.Parcel]:
         """The parcels that have waited longest, of destinations that can take another association."""
@@ -159,7 +179,9 @@ class SendStep:
         send = partial(self._associate, peer, output=output, settings=settings, failed=failed, accepted=accepted)
         try:
             prompt = parcel.destination not in self._unwell
-            for files in by_contexts(parcel.files):
+            for files in self._in_order(parcel.files):
+                if self.stopping.is_set():
+                    break
                 if prompt:
                     try:
                         send(files, patience=_PROMPT)
@@ -173,10 +195,19 @@ class SendStep:
             broken = Failed(fault=fault, why=str(error))
         except TemporaryError as error:
             broken = Failed(fault=policy.Fault.UNREACHABLE, why=str(error))
+        except _StoppedError:
+            return failed
         else:
             return failed
         open_ones = (file.id for file in parcel.files if file.id not in accepted and file.id not in failed)
         return failed | dict.fromkeys(open_ones, broken)
+
+    def _in_order(self, files: Sequence[dispatch.DueFile]) -> Iterator[Sequence[dispatch.DueFile]]:
+        """What each association carries; a file that broke two of them comes last, by itself, and so harms no other."""
+        suspects = [file for file in files if self._suspects[file.id] >= _SUSPICIOUS]
+        yield from by_contexts([file for file in files if file not in suspects])
+        for file in sorted(suspects, key=lambda one: self._suspects[one.id]):
+            yield (file,)
 
     def _probe(self, peer: Peer, settings: DeliverySettings, file: dispatch.DueFile) -> None:
         """Ask a destination that failed last time, or hesitates, for an association that carries nothing.
@@ -206,11 +237,18 @@ class SendStep:
             _NotPromptError: There was none within that patience.
         """
         with (
-            self._slots.one(settings.max_associations),
+            self._slots.one(settings.max_associations, self.stopping),
             _opened(peer, files, settings, patience) as association,
         ):
             for file in files:
-                outcome = self._store(association, output / file.path, file)
+                if self.stopping.is_set():
+                    break
+                try:
+                    outcome = self._store(association, output / file.path, file)
+                except TemporaryError:
+                    self._suspects[file.id] += 1
+                    raise
+                del self._suspects[file.id]  # a Counter does not mind if there is none
                 match outcome:
                     case Failed():
                         failed[file.id] = outcome
@@ -261,6 +299,8 @@ class SendStep:
         with self.database.write() as connection:
             for file in parcel.files:
                 if file.id not in failed:
+                    if self.stopping.is_set():  # then it may not have been tried
+                        give_back(connection, deliveries, file.lease)
                     continue
                 one = failed[file.id]
                 verdict = policy.next_attempt(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ClassVar, assert_never
+from typing import ClassVar, Final, assert_never
 
 import structlog
 
@@ -21,6 +21,8 @@ from hilum.ledger.transition import AnyRow, Lease, give_back, renew
 from hilum.model import JobId
 
 _log = structlog.get_logger(__name__)
+
+_UNDECIDED: Final = frozenset({Phase.PENDING, Phase.RUNNING})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +119,13 @@ class SubmitStep:
         engine.submit(claimed.run)
 
     def record(self, claimed: Claimed, outcome: None, now: datetime) -> None:  # noqa: ARG002
-        """It runs."""
-        with self.database.write() as connection:
-            work.started(connection, claimed.lease, now=now)
+        """It runs; unless an operator cancelled it meanwhile: then it must not."""
+        try:
+            with self.database.write() as connection:
+                work.started(connection, claimed.lease, now=now)
+        except states.IllegalTransitionError:
+            self.settings().engines[claimed.engine].cancel(claimed.run)
+            raise
 
     def failed(self, claimed: Claimed, error: Exception, now: datetime) -> None:
         """Later again if it was the world; otherwise the job has failed."""
@@ -171,8 +177,13 @@ class WatchStep:
             for row in rows
             if (status := statuses.get(row.id)) is not None and (status.phase is not Phase.RUNNING or _stop(row))
         ]
-        leased = []
-        for row, status in ended[:limit]:
+        leased: list[Claimed] = []
+        # What has ended comes first: jobs that resist being stopped would take every place, at every look.
+        for row, status in sorted(ended, key=lambda one: one[1].phase in _UNDECIDED):
+            if len(leased) == limit:
+                if status.phase not in _UNDECIDED:  # asked again as soon as there is a place
+                    self._next_look.pop(row.engine, None)
+                continue
             with self.database.write() as connection:
                 mine = work.claim_job(
                     connection, JobId(row.id), states.Job(row.state), owner=self.owner, now=now, until=until
@@ -187,9 +198,10 @@ class WatchStep:
         asked = {row.engine for row in rows}
         self._next_look = {name: at for name, at in self._next_look.items() if name in asked}
         for name in asked:
-            if self._next_look.get(name, now) > now:
+            every = settings.watch_every.get(name, timedelta(seconds=1))
+            if timedelta() < self._next_look.get(name, now) - now <= every:  # farther away: the clock was put back
                 continue
-            self._next_look[name] = now + settings.watch_every.get(name, timedelta(seconds=1))
+            self._next_look[name] = now + every
             same = {JobId(row.id): run_of(row) for row in rows if row.engine == name}
             engine = settings.engines.get(name)
             if engine is None:
@@ -227,12 +239,13 @@ class WatchStep:
     def record(self, claimed: Claimed, status: Status, now: datetime) -> None:
         """What became of it."""
         until = now + self.settings().keep_failed
+        if claimed.stop and status.phase is Phase.RUNNING:
+            with self.database.note() as connection:
+                give_back(connection, jobs, claimed.lease)  # it has its grace time; looked at again soon
+            return
         with self.database.write() as connection:
             if claimed.stop:
-                if status.phase is Phase.RUNNING:
-                    give_back(connection, jobs, claimed.lease)  # it has its grace time; looked at again soon
-                else:
-                    work.cancelled(connection, claimed.lease, remove_at=until, now=now)
+                work.cancelled(connection, claimed.lease, remove_at=until, now=now)
                 return
             match policy.after_run(status, attempt=claimed.run.attempt, attempts=claimed.last_attempt):
                 case policy.Finish():

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Final, assert_never
 
+from hilum.errors import TemporaryError
 from hilum.job import payload, policy
 from hilum.ledger import work
 from hilum.ledger.database import Database
@@ -149,6 +150,8 @@ def _folders(root: Path) -> list[Path]:
             ]
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise TemporaryError(f"{root} cannot be searched for job folders: {error.strerror}") from error
 
 
 def _waits(folder: Path) -> bool:

@@ -18,6 +18,8 @@ META: Final = "job.meta"
 DESCRIPTION: Final = "job.json"
 #: Folders being built; a name that no job can have, since job names begin with a letter or digit.
 _BUILDING: Final = ".building-"
+#: The same for those being removed.
+_REMOVING: Final = ".removing-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,14 +92,20 @@ def _take(one: Input, target: Path) -> int:
 def remove(payloads: Path, folder: Path) -> None:
     """Remove a job's folder. Idempotent; links inside are removed, never followed.
 
+    It loses its name first, so that whoever looks, a job that is retried among them, finds all of it or nothing.
+
     Raises:
         PermanentError: It is not directly below ``payloads``: nothing is removed.
         TemporaryError: Something in it could not be removed.
     """
     if folder.parent != payloads or folder.name in {"", ".."} or folder.is_symlink():
         raise PermanentError(f"{folder} is not a job folder of {payloads}; it is left alone")
+    removing = payloads / (_REMOVING + folder.name)
     try:
-        shutil.rmtree(folder)
+        if removing.exists():  # of an attempt that was cut off
+            shutil.rmtree(removing)
+        folder.rename(removing)
+        shutil.rmtree(removing)
     except FileNotFoundError:
         return
     except OSError as error:

@@ -248,7 +248,9 @@ def ask_accept(connection: Connection, association: str, *, now: datetime) -> No
     """
     row = known(connection, association)
     if row is not None and row.state == states.Association.HELD and (row.remove_at <= now or row.lease_until):
-        raise PermanentError(f"association {association} was held until {row.remove_at:%Y-%m-%d %H:%M:%S} UTC; it is gone")
+        raise PermanentError(
+            f"association {association} was held until {row.remove_at:%Y-%m-%d %H:%M:%S} UTC; it is gone"
+        )
     apply(
         connection,
         associations,

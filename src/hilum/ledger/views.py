@@ -173,6 +173,7 @@ class DestinationView:
     """How deliveries to one destination stand.
 
     Attributes:
+        given_up: Those that an operator cancelled not counted: somebody knows of them.
         next_try: When the next due one may be tried; ``None``: none is due.
         last_error: Of a delivery that is due or given up, the one touched last; empty when there is none.
     """
@@ -408,13 +409,17 @@ def list_deliveries(
     return [_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
 
 
+#: What ``work.ask_cancel`` writes.
+_CANCELLED = "cancelled by an operator"
+
+
 def destinations(connection: Connection) -> Sequence[DestinationView]:
     """How deliveries stand, by the names of destinations; only those that anything was ever due for."""
     found: dict[str, dict[str, Any]] = {}
     rows = connection.execute(
-        select(deliveries.c.destination, deliveries.c.state, func.count(), func.min(deliveries.c.not_before)).group_by(
-            deliveries.c.destination, deliveries.c.state
-        )
+        select(deliveries.c.destination, deliveries.c.state, func.count(), func.min(deliveries.c.not_before))
+        .where(deliveries.c.why != _CANCELLED)
+        .group_by(deliveries.c.destination, deliveries.c.state)
     )
     for name, state, count, first in rows:
         entry = found.setdefault(name, {"name": name, "next_try": None, "due": 0, "delivered": 0, "given_up": 0})
@@ -428,7 +433,7 @@ def _last_error(connection: Connection, destination: str) -> str:
     undelivered = deliveries.c.state.in_((states.Delivery.DUE, states.Delivery.GIVEN_UP))
     why: str | None = connection.execute(
         select(deliveries.c.why)
-        .where(deliveries.c.destination == destination, undelivered, deliveries.c.why != "")
+        .where(deliveries.c.destination == destination, undelivered, deliveries.c.why.not_in(("", _CANCELLED)))
         .order_by(func.coalesce(deliveries.c.ended_at, deliveries.c.not_before).desc())
         .limit(1)
     ).scalar_one_or_none()

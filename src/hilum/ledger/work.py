@@ -421,13 +421,18 @@ def refuse_if_expiring(connection: Connection, job: JobId) -> None:
     Raises:
         PermanentError: Its folder is being removed, or half of it is gone.
     """
-    row = connection.execute(select(jobs.c.name, jobs.c.state, jobs.c.lease_until).where(jobs.c.id == job)).one_or_none()
+    row = connection.execute(
+        select(jobs.c.name, jobs.c.state, jobs.c.lease_until).where(jobs.c.id == job)
+    ).one_or_none()
     if row is not None and row.state in _OVER and row.lease_until is not None:
         raise PermanentError(f"the folder of job {row.name} is being removed: storage.retention-days are over")
 
 
-def ask_cancel(connection: Connection, job: JobId, *, now: datetime) -> states.Job:
+def ask_cancel(connection: Connection, job: JobId, *, now: datetime, remove_at: datetime | None = None) -> states.Job:
     """Command of an operator: stop a queued or running job; or, of a finished one, the deliveries still due.
+
+    Args:
+        remove_at: When the folder of a job that was queued may go; ``None`` = it is kept until somebody removes it.
 
     Returns:
         The state it has now; ``CANCELLING`` until the engine has stopped it.
@@ -443,8 +448,11 @@ def ask_cancel(connection: Connection, job: JobId, *, now: datetime) -> states.J
             values = {"ended_at": now, "why": "cancelled by an operator"}
             apply(connection, deliveries, delivery, event, now=now, why="cancelled by an operator", values=values)
         return states.Job.COLLECTED
-    after = apply(connection, jobs, job, states.JobEvent.CANCEL_ASKED, now=now, why="asked by an operator")
-    return states.Job(after)
+    ended: Mapping[str, Any] = {}
+    if state == states.Job.QUEUED:
+        ended = {"why": "cancelled by an operator", "finished_at": now, "remove_at": remove_at}
+    asked = states.JobEvent.CANCEL_ASKED
+    return states.Job(apply(connection, jobs, job, asked, now=now, why="asked by an operator", values=ended))
 
 
 _OVER = (states.Job.COMPLETE, states.Job.FAILED, states.Job.CANCELLED)

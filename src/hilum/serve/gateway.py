@@ -66,6 +66,7 @@ class Gateway:
         self._watermark = Watermark((storage.temporary, storage.payloads), *_room(storage), clock=time.monotonic)
         self._wake = Wake()
         self._unrecorded: deque[Unrecorded] = deque()
+        self._stopping = threading.Event()
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
@@ -152,8 +153,19 @@ class Gateway:
             SubmitStep(database=database, owner=owner, settings=lambda: self._assembly.engine),
             WatchStep(database=database, owner=owner, settings=lambda: self._assembly.engine),
             CollectStep(database=database, owner=owner, settings=lambda: self._assembly.results),
-            SendStep(database=database, owner=owner, clock=self._clock, settings=lambda: self._assembly.delivery),
-            ReceiptStep(database=database, owner=owner, keep=lambda: self._assembly.keep_delivered),
+            SendStep(
+                database=database,
+                owner=owner,
+                clock=self._clock,
+                settings=lambda: self._assembly.delivery,
+                stopping=self._stopping,
+            ),
+            ReceiptStep(
+                database=database,
+                owner=owner,
+                keep=lambda: self._assembly.keep_delivered,
+                keep_given_up=lambda: self._assembly.engine.keep_failed,
+            ),
             SweepStep(database=database, spool=lambda: self._assembly.store.spool),
             RetentionStep(database=database, owner=owner, roots=lambda: self._assembly.adoption.roots),
         )
@@ -195,6 +207,7 @@ class Gateway:
         """Take nothing new, let what goes on come to a recorded end, close the ledger. Jobs run on by themselves."""
         if self._server is not None:
             self._server.stop(drain)
+        self._stopping.set()
         stop_all(self._runners)
         self._exit.close()
         _log.info("gateway.stopped")

@@ -69,13 +69,13 @@ def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
     return eventually(look, what="storescp to listen") == "yes"
 
 
-def test_an_echo_is_answered_and_told(hilum: Hilum, receive: Receive) -> None:
+def test_an_echo_is_answered_and_told(hilum_process: Hilum, receive: Receive) -> None:
     pacs = receive()
     for words in ((f"PACS@127.0.0.1:{pacs.port}",), ("localhost", pacs.port, "-aec", "PACS", "-aet", "ME")):
-        ran = hilum("echo", *words)
+        ran = hilum_process("echo", *words)
         assert ran.code == 0, ran.err
         assert "answered 0000H, success" in ran.out
-    assert hilum("echo", "127.0.0.1", pacs.port, "--json").json["answered"] is True
+    assert hilum_process("echo", "127.0.0.1", pacs.port, "--json").json["answered"] is True
     assert [event["called"] for event in pacs.events("association")] == ["PACS", "PACS", "ANY-SCP"]
 
 
@@ -103,10 +103,12 @@ def test_dcmtk_answers_our_echo_and_we_answer_dcmtks(
 
 
 @pytest.mark.interop
-def test_what_we_send_arrives_at_dcmtk_byte_for_byte(hilum: Hilum, storescp: tuple[int, Path], tmp_path: Path) -> None:
+def test_what_we_send_arrives_at_dcmtk_byte_for_byte(
+    hilum_process: Hilum, storescp: tuple[int, Path], tmp_path: Path
+) -> None:
     port, folder = storescp
     sources = [real_file(name) for name in SYNTAXES]
-    ran = hilum("send", f"DCMTK@127.0.0.1:{port}", *sources)
+    ran = hilum_process("send", f"DCMTK@127.0.0.1:{port}", *sources)
     assert ran.code == 0, ran.err
     assert f"accepted {len(SYNTAXES)} of {len(SYNTAXES)} instances" in ran.out
     assert sorted(map(data_set_digest, folder.iterdir())) == sorted(map(data_set_digest, sources))
@@ -134,18 +136,18 @@ def test_what_dcmtk_sends_is_received(receive: Receive) -> None:
 
 
 def test_folders_are_sent_and_what_is_no_dicom_is_named_and_passed_over(
-    hilum: Hilum, receive: Receive, tmp_path: Path
+    hilum_process: Hilum, receive: Receive, tmp_path: Path
 ) -> None:
     pacs = receive()
     sources = make_series(tmp_path / "study" / "series", 5)
     (tmp_path / "study" / "readme.txt").write_text("hello")
-    ran = hilum("send", f"PACS@127.0.0.1:{pacs.port}", "study", "-v")
+    ran = hilum_process("send", f"PACS@127.0.0.1:{pacs.port}", "study", "-v")
     assert ran.code == 0, ran.err
     assert "1 file passed over" in ran.err
     assert "study/readme.txt (not DICOM" in ran.err
     assert ran.err.count(": 0000H success") == 5
     assert sorted(map(data_set_digest, pacs.folder.iterdir())) == sorted(map(data_set_digest, sources))
-    document = hilum("send", f"PACS@127.0.0.1:{pacs.port}", "study", "--json").json
+    document = hilum_process("send", f"PACS@127.0.0.1:{pacs.port}", "study", "--json").json
     assert (document["instances"], document["accepted"], len(document["passed-over"])) == (5, 5, 1)
     assert {entry["status"] for entry in document["files"]} == {"0000H"}
     assert [event["replaced"] for event in pacs.events("instance")] == [False] * 5 + [True] * 5
@@ -199,15 +201,15 @@ def test_an_instance_that_is_refused_is_told_and_the_others_are_sent(hilum: Hilu
 
 
 def test_an_unreachable_peer_is_a_failure_for_now_and_nothing_is_said_of_each_file(
-    hilum: Hilum, tmp_path: Path
+    hilum_process: Hilum, tmp_path: Path
 ) -> None:
     make_series(tmp_path / "study", 3)
-    ran = hilum("send", "PACS@127.0.0.1:1", "study")
+    ran = hilum_process("send", "PACS@127.0.0.1:1", "study")
     assert ran.code == 3
     assert "is it running" in ran.err
     assert "3 files not sent" in ran.err
     assert "study/" not in ran.err
-    document = hilum("send", "PACS@127.0.0.1:1", "study", "--json").json
+    document = hilum_process("send", "PACS@127.0.0.1:1", "study", "--json").json
     assert document["accepted"] == 0
     assert "refused" in document["error"]
 

@@ -226,9 +226,11 @@ def test_without_a_gateway_what_is_asked_for_waits_and_the_user_is_told(
     site.wait_for_jobs(1, "running")
 
 
-def test_a_second_gateway_on_the_same_ledger_is_refused_in_one_sentence(make_site: MakeSite, at: At) -> None:
+def test_a_second_gateway_on_the_same_ledger_is_refused_in_one_sentence(
+    make_site: MakeSite, hilum_process: Hilum
+) -> None:
     with make_site() as site:
-        ran = at(site)("serve")
+        ran = hilum_process("serve", "--config", site.path)
     assert ran.code == 1
     assert "another gateway is running" in ran.err
     assert "Traceback" not in ran.err

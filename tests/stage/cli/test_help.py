@@ -28,8 +28,8 @@ def test_a_wrong_command_line_ends_with_2(hilum: Hilum, arguments: tuple[str, ..
     assert "Error: " in ran.err
 
 
-def test_the_version_is_told(hilum: Hilum) -> None:
-    assert hilum("--version").out.startswith("hilum 0.")
+def test_the_version_is_told(hilum_process: Hilum) -> None:
+    assert hilum_process("--version").out.startswith("hilum 0.")
 
 
 def test_a_command_with_commands_lists_them_in_its_usage(hilum: Hilum) -> None:

@@ -150,6 +150,37 @@ def test_a_crash_after_handing_over_hands_the_same_attempt_over_again(work: Work
     assert work.jobs()[0].state == "running"
 
 
+def test_a_queued_job_that_is_cancelled_is_never_handed_over_and_its_folder_goes_in_time(
+    work: Work, engine: ToldEngine
+) -> None:
+    (job,) = work.queue("local")
+    with work.desk.database.write() as connection:
+        until = work.clock() + work.keep_failed
+        assert ask_cancel(connection, job.id, now=work.clock(), remove_at=until) == "cancelled"
+    after = work.jobs()[0]
+    assert (after.state, after.why, after.finished_at, after.remove_at) == (
+        "cancelled",
+        "cancelled by an operator",
+        work.clock(),
+        until,
+    )
+    assert work.run_submit() == []
+    assert engine.submitted == []
+
+
+def test_a_job_that_is_cancelled_while_it_is_handed_over_does_not_run_on_unseen(work: Work, engine: ToldEngine) -> None:
+    (job,) = work.queue("local")
+    (claimed,) = work.submit.claim(work.clock(), work.clock() + LEASE, 5)
+    work.submit.act(claimed)
+    with work.desk.database.write() as connection:
+        ask_cancel(connection, job.id, now=work.clock())
+    with pytest.raises(IllegalTransitionError) as raised:
+        work.submit.record(claimed, None, work.clock())
+    work.submit.failed(claimed, raised.value, work.clock())
+    assert [run.job_id for run in engine.cancelled] == [job.id]
+    assert (work.jobs()[0].state, work.jobs()[0].why) == ("cancelled", "cancelled by an operator")
+
+
 def test_an_operator_retries_a_failed_job_under_a_number_never_used(work: Work, engine: ToldEngine) -> None:
     (job,) = work.queue("local", tries=2)
     engine.errors = [PermanentError("no such model")]

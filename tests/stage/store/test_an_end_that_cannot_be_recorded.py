@@ -30,13 +30,13 @@ Locked = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, migrated_ledger: Path) -> None:  # noqa: ARG001
+def impatient(monkeypatch: pytest.MonkeyPatch, migrated_ledger: Path) -> None:
     """A ledger that is locked is busy at once."""
     monkeypatch.setattr(ledger, "BUSY_SECONDS", 0)
 
 
 @pytest.fixture
-def receiver(impatient: None, database: Database, clock: MovableClock, tmp_path: Path) -> SpoolReceiver:  # noqa: ARG001
+def receiver(impatient: None, database: Database, clock: MovableClock, tmp_path: Path) -> SpoolReceiver:
     spool = tmp_path / "incoming"
     spool.mkdir()
     rule = StoreRule(grouping=grouping(GroupKind.PATIENT, 60), ignored=(), accept_broken=False)

@@ -350,3 +350,9 @@ def test_associations_are_recovered_oldest_first(crashed: Crashed, desk: Recepti
     crashed.start()
     fates = {row.association_id: row.fate for row in desk.rows("instances")}
     assert fates == {info(1).id: "grouped", info(2).id: "duplicate", info(3).id: "duplicate"}
+
+
+def test_a_folder_that_was_only_just_made_goes(crashed: Crashed) -> None:
+    (crashed.spool / info().id).mkdir()  # the crash came before its record was written
+    assert crashed.start() == 0
+    assert list(crashed.spool.iterdir()) == []

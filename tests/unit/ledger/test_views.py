@@ -273,6 +273,19 @@ def test_a_destination_tells_its_counts_next_try_and_last_error(
     assert (pacs.name, pacs.due, pacs.next_try, pacs.last_error) == ("PACS", 2, clock.in_(30), "refused")
 
 
+def test_deliveries_that_an_operator_cancelled_are_not_held_against_a_destination(
+    database: Database, desk: Reception, clock: MovableClock, bench: Bench
+) -> None:
+    desk.send("1.1")
+    bench.plan("lung")
+    bench.finish("1lung", "a.dcm", "b.dcm")
+    with database.write() as connection:
+        work.ask_cancel(connection, JobId("1lung"), now=clock())
+    with database.read() as connection:
+        assert views.destinations(connection) == []
+        assert views.job(connection, "1lung").given_up == 2
+
+
 def test_history_shows_setbacks_and_what_somebody_can_mend_but_not_the_ordinary_course(
     database: Database, desk: Reception, clock: MovableClock, bench: Bench
 ) -> None:
