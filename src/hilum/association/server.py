@@ -170,7 +170,16 @@ class Server:
             logger.warning("listener.cannot-accept: %s", os.strerror(error.errno) if error.errno else error)
             self._stopping.wait(_BREATH_SECONDS)
             return
-        host, port = str(parse_address(address[0])), int(address[1])
+        try:
+            self._take(sock, str(parse_address(address[0])), int(address[1]))
+        except Exception:
+            # Whatever it was, it costs one connection: a gateway without this thread would be deaf.
+            logger.exception("listener.fault")
+            sock.close()
+            self._stopping.wait(_BREATH_SECONDS)
+
+    def _take(self, sock: socket.socket, host: str, port: int) -> None:
+        """Serve a connection if there is room for it."""
         sock.setblocking(True)
         limits = self._settings()
         full = self._capacity.enter(host, total=limits.pre_association, per_host=limits.pre_association_per_host)

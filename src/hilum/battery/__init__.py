@@ -2,7 +2,8 @@
 
 ========================  ========================================================================================
 ``verdict.py``            what a check is and what it can say
-``target.py``             whom to call and how long to wait; ``line.py`` one connection, ``association.py`` one association
+``target.py``             whom to call and how long to wait
+``line.py``               one connection; ``association.py`` one association
 ``request.py``            A-ASSOCIATE-RQ as bytes, right or wrong; ``acceptance.py`` reads the A-ASSOCIATE-AC
 ``octets.py``             the other PDUs as bytes; ``command.py`` command sets; ``instance.py`` data sets
 ``stored.py``             files that the peer has stored, if they can be looked at

@@ -19,7 +19,9 @@ from hilum.battery.verdict import MalformedError
 _LONGEST: Final = 1 << 20
 #: Seconds between two looks.
 _PAUSE: Final = 0.05
-_LONG_VRS: Final = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+_LONG_VRS: Final = frozenset(
+    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ def seen(what: object, *wanted: str, case: str = "") -> Finding:
     return Finding(str(what), wanted, case)
 
 
-def fact(true: bool, otherwise: str, expected: str, case: str = "") -> Finding:  # noqa: FBT001  reads as a sentence
+def fact(true: bool, otherwise: str, expected: str, case: str = "") -> Finding:
     """Something that is so, or else is ``otherwise``."""
     return Finding(expected if true else otherwise, (expected.translate(_LITERAL),), case)
 
@@ -93,7 +94,8 @@ def fact(true: bool, otherwise: str, expected: str, case: str = "") -> Finding: 
 #: What means something else in a pattern.
 _LITERAL = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]"})
 
-Findings = Iterator[Finding]
+#: What the body of a check is: it goes no further than to the first finding that is wrong.
+Findings = Generator[Finding, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,12 @@ class Check:
         """Try it out on a peer. Never raises for what a peer does."""
         lesser = ""
         try:
-            for finding in self.body(target):
-                if not finding.right:
-                    return Deviates(finding.found, " or ".join(finding.wanted), finding.case)
-                if not finding.best:
-                    lesser = lesser or finding.found
+            with closing(self.body(target)) as findings:
+                for finding in findings:
+                    if not finding.right:
+                        return Deviates(finding.found, " or ".join(finding.wanted), finding.case)
+                    if not finding.best:
+                        lesser = lesser or finding.found
         except UnobservableError as error:
             return NotObservable(str(error))
         except MalformedError as error:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from hilum.ledger.views import AssociationView
+    from hilum.ledger.shown import AssociationView
 
 
 def command(

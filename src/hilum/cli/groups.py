@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from hilum.ledger.views import GroupView
+    from hilum.ledger.shown import GroupView
 
 app = typer.Typer(rich_markup_mode=None, subcommand_metavar="[close GROUP]")
 

@@ -11,7 +11,7 @@ from hilum.cli.options import AsJson, Config, config_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hilum.ledger.views import HistoryLine
+    from hilum.ledger.shown import HistoryLine
 
 #: Rows named one by one in what happened to several.
 _NAMED: Final = 3

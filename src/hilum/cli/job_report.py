@@ -14,7 +14,7 @@ from hilum.clock import utc_now
 from hilum.engine.port import Run
 from hilum.engine.process import ProcessEngine
 from hilum.ledger import views, work
-from hilum.ledger.views import DeliveryView, JobView, ResultView
+from hilum.ledger.shown import DeliveryView, JobView, ResultView
 from hilum.serve.assembly import engine_of
 from hilum.wire import name_of
 

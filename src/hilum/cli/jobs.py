@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from hilum.ledger.views import JobView
+    from hilum.ledger.shown import JobView
 
 app = typer.Typer(rich_markup_mode=None, subcommand_metavar="[show JOB]")
 

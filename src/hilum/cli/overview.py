@@ -13,7 +13,7 @@ from hilum import states
 from hilum.cli import words
 from hilum.cli.ledger import Office
 from hilum.ledger import views
-from hilum.ledger.views import AssociationView, DestinationView, GroupView, JobView
+from hilum.ledger.shown import AssociationView, DestinationView, GroupView, JobView
 from hilum.store.disk import judge
 
 #: States of a job that something still happens in.

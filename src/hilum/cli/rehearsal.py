@@ -34,7 +34,7 @@ from hilum.cli.probe import probe
 from hilum.cli.sending import Sender
 from hilum.errors import PermanentError
 from hilum.ledger import views
-from hilum.ledger.views import JobView, ResultView
+from hilum.ledger.shown import JobView, ResultView
 from hilum.model import AETitle
 
 _GATEWAY: Final = AETitle("HILUM")
@@ -230,9 +230,14 @@ class Rehearsal:
                 return job if job.state in {states.Job.COMPLETE, states.Job.FAILED} else None
 
             job = wait_for("the job to be complete", complete, self._children, _JOB)
-            if job.state is states.Job.FAILED or job.given_up or not job.delivered:
+            if job.state is states.Job.FAILED:
                 log = log_tail(office, job, 20)
-                raise ChildError("\n  ".join([f"job {job.name} failed: {job.why}", *log.splitlines()]))
+                raise ChildError(
+                    "\n  ".join([f"job {job.name} failed: {job.why}; the end of its log:", *log.splitlines()])
+                )
+            if not job.results or job.delivered < job.results:
+                what = f"{job.delivered} of {job.results} results of job {job.name} were delivered"
+                raise self._children[0].failed(what)
             with office.database.read() as connection:
                 results = views.job_results(connection, job.id)
             return job, results

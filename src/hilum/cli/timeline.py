@@ -9,7 +9,7 @@ from typing import Final
 
 from hilum import states
 from hilum.cli import words
-from hilum.ledger.views import AssociationView, GroupView, HistoryLine
+from hilum.ledger.shown import AssociationView, GroupView, HistoryLine
 
 _JOB: Final[Mapping[str, str]] = {
     states.JobEvent.STARTED: "workflow started",

@@ -62,8 +62,9 @@ class AdoptStep:
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Path]:  # noqa: ARG002
         """Folders with ``output/job.done`` that the ledger does not know; one look may find more than are taken."""
-        if not self._found and now >= self._next_look:
-            settings = self.settings()
+        settings = self.settings()
+        waits = timedelta() < self._next_look - now <= settings.every  # farther away: the clock was put back
+        if not self._found and not waits:
             self._next_look = now + settings.every
             self._found = self._look(settings.roots)
         taken, self._found = self._found[:limit], self._found[limit:]
@@ -79,13 +80,18 @@ class AdoptStep:
         with self.database.read() as connection:
             # In this order: whose jobs were made before the first question is known to the second.
             in_the_making = work.jobs_in_the_making(connection)
-            self._known |= work.known_folders(connection, strange)
+            self._known |= work.known_folders(connection, {name for name in strange if name.isprintable()})
         found = [there[name] for name in sorted(strange - self._known) if _waits(there[name])]
         # A job's folder is there before its row, and who waits for folders may finish it in between.
         return [folder for folder in found if not (in_the_making and _is_ours(folder))]
 
     def act(self, folder: Path) -> work.NewJob | Refused:
         """Find the folder's workflow."""
+        if not folder.name.isprintable():
+            return Refused(
+                why="its name is not UTF-8 text without control characters",
+                remedy="rename it, then remove output/job.error",
+            )
         meta = _read_meta(folder / payload.META)
         if isinstance(meta, Refused):
             return meta
@@ -122,7 +128,8 @@ class AdoptStep:
             case Refused(why=why, remedy=remedy):
                 if folder not in self._told:  # if job.error cannot be written, the folder is found again and again
                     with self.database.write() as connection:
-                        work.note_folder(connection, str(folder), "not adopted", why=why, remedy=remedy, now=now)
+                        name = ascii(str(folder))[1:-1] if not folder.name.isprintable() else str(folder)
+                        work.note_folder(connection, name, "not adopted", why=why, remedy=remedy, now=now)
                     self._told.add(folder)
                 write_whole(folder / "output" / ERROR, f"{why}\n{remedy}\n")
                 self._told.discard(folder)

@@ -1,13 +1,12 @@
 """What the ledger holds, for people: nothing here leases or changes a row.
 
-Times are aware UTC. Lists begin with what is newest unless something else is said. Text that peers chose (AE titles,
-hosts, the subjects of some lines of history) is as it was stored: whoever prints it makes it harmless.
+Lists begin with what is newest unless something else is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -15,217 +14,36 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, Text, and_, cas
 
 from hilum import states
 from hilum.ledger.grouping import no_contributor
+from hilum.ledger.shown import (
+    AssociationView,
+    DeliveryView,
+    DestinationView,
+    GroupView,
+    HistoryLine,
+    JobView,
+    ResultView,
+)
 from hilum.ledger.tables import associations, deliveries, groups, history, instances, jobs, results
 from hilum.ledger.transition import AnyRow, NoSuchRowError
-from hilum.model import AssociationId, DeliveryId, GroupId, JobId, ResultId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssociationView:
-    """An association that stored something.
-
-    Attributes:
-        instances: How many it stored; known once it has ended, 0 until then.
-        bytes: Of them; as with ``instances``.
-        why: Why it is held.
-        folder: Below ``storage.temporary``.
-        remove_at: When its files go if it is held and nobody accepts it.
-    """
-
-    id: AssociationId
-    state: states.Association
-    calling: str
-    called: str
-    host: str
-    opened_at: datetime
-    ended_at: datetime | None
-    instances: int
-    bytes: int
-    why: str
-    folder: str
-    remove_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupView:
-    """A group.
-
-    Attributes:
-        key: What its instances share; may be personal data.
-        calling: Of the association that opened it.
-        closes_at: When its window ends if nothing more arrives and ``awaited`` is false.
-        awaited: An association that contributed is still open: until it ends, the window does not.
-        jobs: How many were made of it.
-    """
-
-    id: GroupId
-    state: states.Group
-    ae: str
-    kind: str
-    key: str
-    calling: str
-    host: str
-    opened_at: datetime
-    last_received_at: datetime
-    closes_at: datetime
-    closed_at: datetime | None
-    awaited: bool
-    instances: int
-    bytes: int
-    jobs: int
-    why: str
-    remove_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
-    """A job and how its deliveries stand.
-
-    Attributes:
-        group_id: ``None``: its folder was made by hand.
-        folder: Absolute.
-        attempt: The one that is to run, runs or ran last, from 1.
-        last_attempt: The number of the last one that nobody has to ask for.
-        results: DICOM files that it wrote; known from the state collected on.
-        due: Deliveries still to be made; ``delivered`` and ``given_up`` likewise.
-    """
-
-    id: JobId
-    name: str
-    state: states.Job
-    group_id: GroupId | None
-    ae: str
-    workflow_name: str
-    workflow: str
-    engine: str
-    destinations: tuple[str, ...]
-    folder: str
-    instances: int
-    bytes: int
-    attempt: int
-    last_attempt: int
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    completed_at: datetime | None
-    not_before: datetime
-    remove_at: datetime | None
-    why: str
-    results: int
-    due: int
-    delivered: int
-    given_up: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResultView:
-    """A DICOM file that a job wrote.
-
-    Attributes:
-        path: Below the job's ``output/``.
-        offset: Where its data set begins, in bytes.
-        size: Of the file, in bytes.
-        sha256: Of the file, hexadecimal.
-    """
-
-    id: ResultId
-    path: str
-    sop_class: str
-    sop_instance: str
-    transfer_syntax: str
-    study: str
-    offset: int
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryView:
-    """One result on its way to one destination.
-
-    Attributes:
-        path: Of the result, below the job's ``output/``.
-        sending: Somebody works on it just now.
-        not_before: When a due one is tried next.
-        status: The last C-STORE status, if the peer gave one.
-        why: What went wrong last.
-    """
-
-    id: DeliveryId
-    job_id: JobId
-    job_name: str
-    destination: str
-    path: str
-    sop_instance: str
-    size: int
-    state: states.Delivery
-    sending: bool
-    attempts: int
-    queued_at: datetime
-    not_before: datetime
-    ended_at: datetime | None
-    status: int | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationView:
-    """How deliveries to one destination stand.
-
-    Attributes:
-        given_up: Those that an operator cancelled not counted: somebody knows of them.
-        next_try: When the next due one may be tried; ``None``: none is due.
-        last_error: Of a delivery that is due or given up, the one touched last; empty when there is none.
-    """
-
-    name: str
-    due: int
-    delivered: int
-    given_up: int
-    next_try: datetime | None
-    last_error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryLine:
-    """One line of history.
-
-    Attributes:
-        machine: What it is about: association, group, job, delivery, instance, result, folder, gateway, config.
-        subject: The row's id, or what there is instead.
-        destination: Of a delivery, where it goes; else empty.
-    """
-
-    id: int
-    at: datetime
-    machine: str
-    subject: str
-    from_state: str
-    event: str
-    to_state: str
-    why: str
-    remedy: str
-    destination: str = ""
-
 
 View = TypeVar("View", AssociationView, GroupView, JobView, ResultView, DeliveryView, HistoryLine)
 
 #: How each column that is not text, number or time becomes what the view promises.
-_KINDS: Mapping[tuple[str, str], Any] = {
-    ("AssociationView", "state"): states.Association,
-    ("GroupView", "state"): states.Group,
-    ("GroupView", "awaited"): bool,
-    ("JobView", "state"): states.Job,
-    ("JobView", "destinations"): tuple,
-    ("DeliveryView", "state"): states.Delivery,
-    ("DeliveryView", "sending"): bool,
+_KINDS: Mapping[tuple[type, str], Any] = {
+    (AssociationView, "state"): states.Association,
+    (GroupView, "state"): states.Group,
+    (GroupView, "awaited"): bool,
+    (JobView, "state"): states.Job,
+    (JobView, "destinations"): tuple,
+    (DeliveryView, "state"): states.Delivery,
+    (DeliveryView, "sending"): bool,
 }
 
 
 def _view(kind: type[View], row: AnyRow) -> View:
     found = row._mapping
     names = [field.name for field in fields(kind) if field.name in found]
-    return kind(**{name: _KINDS.get((kind.__name__, name), lambda value: value)(found[name]) for name in names})
+    return kind(**{name: _KINDS.get((kind, name), lambda value: value)(found[name]) for name in names})
 
 
 def open_associations(connection: Connection) -> Sequence[AssociationView]:
@@ -271,12 +89,10 @@ def list_groups(
     """
     wanted = states_wanted or [state for state in states.Group if state is not states.Group.REMOVED]
     is_open = groups.c.state == states.Group.OPEN
-    query = (
-        _group_query()
-        .where(groups.c.state.in_(wanted))
-        .order_by(case((is_open, 0), else_=1), case((is_open, groups.c.closes_at)), groups.c.id.desc())
-        .limit(limit)
-    )
+    order = (case((is_open, 0), else_=1), case((is_open, groups.c.closes_at)), groups.c.id.desc())
+    # Chosen first: what is counted beside each group is counted only for these.
+    chosen = select(groups.c.id).where(groups.c.state.in_(wanted)).order_by(*order).limit(limit)
+    query = _group_query().where(groups.c.id.in_(chosen)).order_by(*order)
     return [_view(GroupView, row) for row in connection.execute(query)]
 
 
@@ -312,12 +128,14 @@ def list_jobs(
         state: ``None`` = all but removed ones.
         workflow: The name of its entry in ``workflows``, or what ``job.meta`` holds.
     """
-    query = _job_query().order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit)
-    query = query.where(jobs.c.state == state if state else jobs.c.state != states.Job.REMOVED)
+    order = (jobs.c.created_at.desc(), jobs.c.id)
+    chosen = select(jobs.c.id).order_by(*order).limit(limit)  # as in list_groups
+    chosen = chosen.where(jobs.c.state == state if state else jobs.c.state != states.Job.REMOVED)
     if ae is not None:
-        query = query.where(jobs.c.ae == ae)
+        chosen = chosen.where(jobs.c.ae == ae)
     if workflow is not None:
-        query = query.where(or_(jobs.c.workflow_name == workflow, jobs.c.workflow == workflow))
+        chosen = chosen.where(or_(jobs.c.workflow_name == workflow, jobs.c.workflow == workflow))
+    query = _job_query().where(jobs.c.id.in_(chosen)).order_by(*order)
     return [_view(JobView, row) for row in connection.execute(query)]
 
 

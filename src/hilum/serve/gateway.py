@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import resource
 import signal
 import socket
@@ -10,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from hilum.clock import Clock, utc_now
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
 from hilum.engine.worker import SubmitStep, WatchStep
-from hilum.errors import ConfigError, PermanentError, TemporaryError
+from hilum.errors import ConfigError, HilumError, PermanentError
 from hilum.group.worker import CloseStep
 from hilum.job.adoption import AdoptStep
 from hilum.job.retention import RetentionStep
@@ -186,6 +187,10 @@ class Gateway:
             _log.error("config.refused", problems=str(error).splitlines())
             self._note_config("refused", str(error), "mend the file; until then the last good one is in force")
             return False
+        except Exception as error:  # noqa: BLE001  a file that nobody foresaw must not end a gateway that works
+            _log.error("config.refused", exc_info=error)
+            self._note_config("refused", f"{type(error).__name__}: see the log", "take back the last change")
+            return False
         changed = config.diff(old, new)
         self._assembly = assembly
         self._watermark.limit(*_room(new.storage))
@@ -200,7 +205,7 @@ class Gateway:
         try:
             with self._database.note() as connection:
                 note(connection, "config", str(self._path), event, now=self._clock(), why=why, remedy=remedy)
-        except TemporaryError as error:
+        except HilumError as error:
             _log.error("history.not_written", subject=str(self._path), error=str(error))
 
     def stop(self, drain: timedelta = DRAIN) -> None:
@@ -263,27 +268,15 @@ def run(path: Path) -> int:
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
     gateway = Gateway(settings, path)
-    stop = threading.Event()
-    reload = threading.Event()
-    wake = threading.Semaphore(0)
-
-    def on(event: threading.Event) -> Callable[[int, object], None]:
-        def handler(_signal: int, _frame: object) -> None:
-            event.set()
-            wake.release()
-
-        return handler
-
-    for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, reload)):
-        signal.signal(number, on(event))
+    # Of all that threads wait on, only this may be touched by a handler that interrupts the waiting thread itself.
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda received, _frame: signals.put(received))
     _allow_many_files()
     gateway.start()
     try:
-        while not stop.is_set():
-            wake.acquire()
-            if reload.is_set():
-                reload.clear()
-                gateway.reload()
+        while signals.get() == signal.SIGHUP:
+            gateway.reload()
     finally:
         gateway.stop()
     return 0

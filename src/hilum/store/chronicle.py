@@ -16,7 +16,7 @@ from hilum.association.observer import (
     InstanceRefused,
 )
 from hilum.clock import Clock
-from hilum.errors import TemporaryError
+from hilum.errors import HilumError
 from hilum.ledger.database import Database
 from hilum.ledger.transition import note
 
@@ -93,7 +93,7 @@ class Chronicle:
         try:
             with self.database.note() as connection:
                 note(connection, machine, subject[:128], event, now=self.clock(), why=why, remedy=remedy)
-        except TemporaryError as error:
+        except HilumError as error:
             _log.error("history.not_written", subject=subject, error=str(error))
 
 

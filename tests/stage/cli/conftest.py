@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
 
-from harness.waiting import eventually
 from hilum.__main__ import main
+from stage.cli.running import Hilum, Ran, Receiving
 
 _SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as one JSON document."""
-        return json.loads(self.out)
-
-
-Hilum = Callable[..., Ran]
 
 
 @pytest.fixture(scope="session")
@@ -91,32 +71,6 @@ def hilum_process(tmp_path: Path, environment: dict[str, str]) -> Hilum:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run
-
-
-class Receiving:
-    """A running ``hilum receive``."""
-
-    def __init__(self, folder: Path, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-        self.folder = folder / "received"
-        self._log = folder / "receive.log"
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "hilum", "receive", "0", "--host", "127.0.0.1", "-od", self.folder, *arguments],
-                stdout=log,
-                env=environment,
-            )
-        self.port = int(eventually(lambda: self.events("listening"), what="hilum receive to listen")[0]["port"])
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        """What it has said so far, with ``--json``."""
-        lines = [json.loads(line) for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        return [line for line in lines if line["event"] == name]
-
-    def stop(self) -> int:
-        """As Ctrl-C would; its exit status."""
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.process.wait(timeout=30)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from stage.cli.conftest import Hilum, Receiving
+from stage.cli.running import Hilum, Receiving
 
 
 def test_a_new_configuration_is_good_as_it_is(hilum: Hilum, tmp_path: Path) -> None:

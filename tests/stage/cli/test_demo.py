@@ -12,7 +12,7 @@ import pytest
 from harness.waiting import eventually
 from hilum.ledger import views
 from hilum.ledger.database import Database
-from stage.cli.conftest import Hilum
+from stage.cli.running import Hilum
 
 
 @pytest.mark.timeout(300)

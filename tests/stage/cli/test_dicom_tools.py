@@ -13,7 +13,7 @@ from harness.pacs import Pacs
 from harness.site import data_set_digest
 from harness.waiting import eventually
 from hilum.model import Answer
-from stage.cli.conftest import Hilum, Receiving
+from stage.cli.running import Hilum, Receiving
 
 Receive = Callable[..., Receiving]
 

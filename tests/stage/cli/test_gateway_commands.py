@@ -13,7 +13,7 @@ from harness.sending import association, send, store
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.model import Answer
-from stage.cli.conftest import Hilum, Ran
+from stage.cli.running import Hilum, Ran
 
 MakeSite = Callable[..., Site]
 At = Callable[[Site], Hilum]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stage.cli.conftest import Hilum
+from stage.cli.running import Hilum
 
 COMMANDS = (
     "demo init check serve status jobs groups deliveries history retry cancel accept echo send receive".split()  # noqa: SIM905

@@ -129,11 +129,13 @@ def test_pipes_and_sockets_are_listed_and_block_nobody(folder: Path) -> None:
 
 
 def test_devices_are_listed(folder: Path) -> None:
-    try:
+    if os.geteuid() == 0:
         os.mknod(folder / "null.dcm", 0o20666, os.makedev(1, 3))
-    except PermissionError:
-        pytest.skip("making a device needs a right that this user has not")
-    assert not_sent(folder) == {"null.dcm": "it is a device, not a regular file"}
+        assert not_sent(folder) == {"null.dcm": "it is a device, not a regular file"}
+    else:  # who may not make a device has one all the same, beside what else is there
+        assert {why for path, why in not_sent(Path("/dev")).items() if path in {"null", "zero"}} == {
+            "it is a device, not a regular file"
+        }
 
 
 def test_an_empty_file_is_listed(folder: Path) -> None:

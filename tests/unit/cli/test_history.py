@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from hilum.cli.history import last_events
-from hilum.ledger.views import HistoryLine
+from hilum.ledger.shown import HistoryLine
 
 
 def line(number: int, why: str) -> HistoryLine:

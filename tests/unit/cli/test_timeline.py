@@ -7,7 +7,7 @@ import pytest
 
 from hilum import states
 from hilum.cli.timeline import Moment, rows, story
-from hilum.ledger.views import AssociationView, GroupView, HistoryLine
+from hilum.ledger.shown import AssociationView, GroupView, HistoryLine
 from hilum.model import AssociationId, GroupId
 
 BEGIN = datetime(2026, 11, 22, 8, 15, tzinfo=UTC)

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
@@ -124,11 +124,8 @@ def test_what_an_editor_can_find_the_schema_finds(text: str) -> None:
     assert not holds(schema, parsed(text), schema)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("jsonschema") is None, reason="jsonschema is not installed")
 @pytest.mark.parametrize("text", GOOD)
 def test_another_reader_of_schemas_agrees(text: str) -> None:
-    import jsonschema
-
     schema = json_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema).validate(parsed(text))

@@ -6,6 +6,7 @@
 ``facts.py``          what the sections are made from: one configuration, in the words of the steps
 ``whole.py``          the statement: cover, overview, introduction, and the chapters below
 ``networking.py``     implementation model, network interfaces
+``services.py``       what overview and AEs share
 ``scp.py``            what the Storage SCP does; ``scp_answers.py`` what it answers
 ``scu.py``            what the Storage SCU does
 ``parameters.py``     configuration

@@ -51,10 +51,10 @@ def implementation_model() -> Section:
             Section.of(
                 "Storage SCP AE",
                 "Waits for associations on one TCP port, under one or several AE titles: the entries of "
-                "`dicom.scp.ae-titles`, which share the port and all limits. It answers C-ECHO and C-STORE. Each "
-                "instance is written to a file before it is answered; when the association is released, its "
-                "instances are recorded, and grouped as their AE title says; each group starts the workflows of that "
-                "AE title when it closes.",
+                "`dicom.scp.ae-titles`, which share the port and all limits. It answers C-STORE and, unless that is "
+                "disabled, C-ECHO. Each instance is written to a file before it is answered. When the association is "
+                "released, its instances are recorded and grouped as the AE title says; each group starts the "
+                "workflows of the AE title when it closes.",
             ),
             Section.of(
                 "Storage SCU AE",

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
 
 from hilum.cli import words
-from hilum.cli.statement import scp_answers
+from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
 from hilum.cli.statement.facts import Facts, seconds, syntaxes
 from hilum.config import AbortedAssociations
-from hilum.wire import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, VERIFICATION
+from hilum.wire import APPLICATION_CONTEXT, VERIFICATION
 from hilum.wire.dimse import MAX_COMMAND_BYTES
 from hilum.wire.items import MAX_ITEMS
 from hilum.wire.pdu import DEFAULT_MAX_LENGTH, LENGTHS, MIN_MAX_LENGTH, PduType
 from hilum.wire.uids import STORAGE_SERVICE_CLASS
-
-#: How the overview and both AEs call the SOP classes of which there are too many for a row each.
-STANDARD_STORAGE: Final = "All Storage SOP classes of PS3.6"
-LATER_STORAGE: Final = "Storage SOP classes that a later edition adds"
-PRIVATE_STORAGE: Final = "Private SOP classes"
-AS_LISTED: Final = "as listed in *Storage SOP classes*"
 
 
 def scp(facts: Facts) -> Section:
@@ -42,12 +36,7 @@ def scp(facts: Facts) -> Section:
 
 def _sop_classes(facts: Facts) -> Section:
     verification = "Yes" if facts.acceptor.negotiation.verification else "No: disabled"
-    rows = [
-        ("Verification", VERIFICATION, "No", verification),
-        (STANDARD_STORAGE, AS_LISTED, "No", "Yes"),
-        (LATER_STORAGE, "below 1.2.840.10008.5.1.4.1.1", "No", "Yes"),
-        (PRIVATE_STORAGE, "outside 1.2.840.10008", "No", "Yes"),
-    ]
+    rows = [("Verification", VERIFICATION, "No", verification), *services.storage("No", "Yes")]
     return Section.of(
         "SOP classes",
         Table.of("scp-sop-classes", ("SOP class", "UID", "SCU", "SCP"), rows),
@@ -91,17 +80,8 @@ def _policies(facts: Facts) -> Section:
             "Asynchronous operations are not supported: the window is never negotiated, which means 1/1. Requests that "
             "come before the answer to the one before them are answered in their order.",
         ),
-        identification("scp-implementation"),
+        services.identification("scp-implementation"),
     )
-
-
-def identification(name: str) -> Section:
-    """How an AE tells peers what it is."""
-    rows = [
-        ("Implementation Class UID", IMPLEMENTATION_CLASS_UID),
-        ("Implementation Version Name", IMPLEMENTATION_VERSION_NAME),
-    ]
-    return Section.of("Implementation identifying information", Table.of(name, ("Property", "Value"), rows))
 
 
 def _admission(facts: Facts) -> Section:
@@ -132,13 +112,16 @@ def _activity(facts: Facts) -> Section:
         ),
         _contexts(facts),
         _extended_negotiation(),
-        Section.of(
-            "SOP specific conformance for Verification",
-            scp_answers.echo_statuses(),
-        ),
+        Section.of("SOP specific conformance for Verification", *_disabled(facts), scp_answers.echo_statuses()),
         _storage(facts),
         Section.of("Other requests", scp_answers.other_statuses()),
     )
+
+
+def _disabled(facts: Facts) -> Sequence[str]:
+    if facts.acceptor.negotiation.verification:
+        return ()
+    return ("Verification is disabled (`dicom.scp.verification.enabled`): no presentation context of it is accepted.",)
 
 
 def _contexts(facts: Facts) -> Section:

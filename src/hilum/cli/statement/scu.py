@@ -8,8 +8,7 @@ from typing import Final
 
 from hilum.association.requestor import _MAX_PDU_BYTES, MAX_CONTEXTS
 from hilum.cli import words
-from hilum.cli.statement import scp as provider
-from hilum.cli.statement import scp_answers
+from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
 from hilum.cli.statement.facts import Facts, code, seconds
 from hilum.deliver.policy import MISCONFIGURED_WAIT, PERMANENT_ATTEMPTS, Fault, fault_of
@@ -55,14 +54,9 @@ def scu(facts: Facts) -> Section:
 
 
 def _sop_classes() -> Section:
-    rows = [
-        (provider.STANDARD_STORAGE, provider.AS_LISTED, "Yes", "No"),
-        (provider.LATER_STORAGE, "below 1.2.840.10008.5.1.4.1.1", "Yes", "No"),
-        (provider.PRIVATE_STORAGE, "outside 1.2.840.10008", "Yes", "No"),
-    ]
     return Section.of(
         "SOP classes",
-        Table.of("scu-sop-classes", ("SOP class", "UID", "SCU", "SCP"), rows),
+        Table.of("scu-sop-classes", ("SOP class", "UID", "SCU", "SCP"), services.storage("Yes", "No")),
         "The SOP class is the one that the result's data set names; it is not looked at any further.",
         f"The commands `hilum echo` and `hilum check --probe` are SCU of Verification ({VERIFICATION}, in "
         f"{name_of(IMPLICIT_LE)}); the AE itself sends no C-ECHO.",
@@ -102,7 +96,7 @@ def _policies(facts: Facts) -> Section:
             "Asynchronous operations are not supported: the window is not proposed, and the next request is sent after "
             "the response to the one before it.",
         ),
-        provider.identification("scu-implementation"),
+        services.identification("scu-implementation"),
     )
 
 
@@ -114,8 +108,8 @@ def _activity(facts: Facts) -> Section:
             "When a job has ended, its results are sent to each destination of its workflow at once: one association "
             "for the results of one job to one destination, released when each of them has its answer; several for "
             f"more than {PARCEL} results or {MAX_CONTEXTS} presentation contexts. Each result is judged by itself: "
-            "what fails is tried again, what was accepted is not sent again, unless "
-            "the gateway ended between the response and the record of it.",
+            "what fails is tried again, what was accepted is not sent again, unless the gateway ended "
+            "between the response and the record of it.",
         ),
         Section.of(
             "Proposed presentation contexts",

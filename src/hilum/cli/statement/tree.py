@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,9 +38,13 @@ def _sections(sections: Sequence[Section], prefix: str) -> Iterator[Mapping[str,
 
 
 def _rows(table: Table) -> list[Mapping[str, str]]:
-    return [dict(zip(map(_key, table.columns), row, strict=True)) for row in table.rows]
+    """Without the backticks, which are for readers."""
+    return [
+        {_key(column): cell.replace("`", "") for column, cell in zip(table.columns, row, strict=True)}
+        for row in table.rows
+    ]
 
 
 def _key(name: str) -> str:
     """Kebab-case, as in app.yaml."""
-    return name.lower().replace(" ", "-")
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from hilum.cli.statement import annexes, scp
+from hilum.cli.statement import annexes, services
 from hilum.cli.statement.document import Contents, Section, Statement, Table
 from hilum.cli.statement.facts import Facts, syntaxes
 from hilum.cli.statement.networking import implementation_model, interfaces
 from hilum.cli.statement.parameters import configuration
+from hilum.cli.statement.scp import scp
 from hilum.cli.statement.scu import scu
 from hilum.config import Settings
 from hilum.wire import (
@@ -48,7 +49,7 @@ def statement_of(settings: Settings, path: Path | None = None) -> Statement:
             Section.of(
                 "Networking",
                 implementation_model(),
-                Section.of("AE specifications", scp.scp(facts), scu(facts)),
+                Section.of("AE specifications", scp(facts), scu(facts)),
                 interfaces(facts),
                 configuration(facts),
             ),
@@ -73,15 +74,13 @@ def _overview(facts: Facts) -> Section:
             provided,
             f"SCP: {echo}; SCU: {asked}" if negotiation.verification else f"SCU: {asked}",
         ),
-        (scp.STANDARD_STORAGE, scp.AS_LISTED, "Yes", "Yes", "any"),
-        (scp.LATER_STORAGE, "below 1.2.840.10008.5.1.4.1.1", "Yes", "Yes", "any"),
-        (scp.PRIVATE_STORAGE, "outside 1.2.840.10008", "Yes", "Yes", "any"),
+        *services.storage("Yes", "Yes", "any"),
     ]
     return Section.of(
         "Conformance statement overview",
         "Hilum receives instances by C-STORE, groups them, runs workflows on the groups, and sends the instances that "
-        "these make by C-STORE. It answers C-ECHO. Data sets are stored and sent byte for byte, in whatever transfer "
-        "syntax they are; none is decoded, converted or changed.",
+        f"these make by C-STORE. C-ECHO is {'answered' if negotiation.verification else 'disabled'}. Data sets are "
+        "stored and sent byte for byte, in whatever transfer syntax they are; none is decoded, converted or changed.",
         Table.of("network-services", ("SOP class", "UID", "User (SCU)", "Provider (SCP)", "Transfer syntaxes"), rows),
         "Not supported: storage commitment, query/retrieve, worklist, procedure steps, print, media interchange, "
         "DICOM web services.",

@@ -1,0 +1,201 @@
+"""Rows of the ledger as people are shown them: what ``views`` returns.
+
+Times are aware UTC. Text that peers chose (AE titles, hosts, the subjects of some lines of history) is as it was
+stored: whoever prints it makes it harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hilum import states
+from hilum.model import AssociationId, DeliveryId, GroupId, JobId, ResultId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationView:
+    """An association that stored something.
+
+    Attributes:
+        instances: How many it stored; known once it has ended, 0 until then.
+        bytes: Of them; as with ``instances``.
+        why: Why it is held.
+        folder: Below ``storage.temporary``.
+        remove_at: When its files go if it is held and nobody accepts it.
+    """
+
+    id: AssociationId
+    state: states.Association
+    calling: str
+    called: str
+    host: str
+    opened_at: datetime
+    ended_at: datetime | None
+    instances: int
+    bytes: int
+    why: str
+    folder: str
+    remove_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupView:
+    """A group.
+
+    Attributes:
+        key: What its instances share; may be personal data.
+        calling: Of the association that opened it.
+        closes_at: When its window ends if nothing more arrives and ``awaited`` is false.
+        awaited: An association that contributed is still open: until it ends, the window does not.
+        jobs: How many were made of it.
+    """
+
+    id: GroupId
+    state: states.Group
+    ae: str
+    kind: str
+    key: str
+    calling: str
+    host: str
+    opened_at: datetime
+    last_received_at: datetime
+    closes_at: datetime
+    closed_at: datetime | None
+    awaited: bool
+    instances: int
+    bytes: int
+    jobs: int
+    why: str
+    remove_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job and how its deliveries stand.
+
+    Attributes:
+        group_id: ``None``: its folder was made by hand.
+        folder: Absolute.
+        attempt: The one that is to run, runs or ran last, from 1.
+        last_attempt: The number of the last one that nobody has to ask for.
+        results: DICOM files that it wrote; known from the state collected on.
+        due: Deliveries still to be made; ``delivered`` and ``given_up`` likewise.
+    """
+
+    id: JobId
+    name: str
+    state: states.Job
+    group_id: GroupId | None
+    ae: str
+    workflow_name: str
+    workflow: str
+    engine: str
+    destinations: tuple[str, ...]
+    folder: str
+    instances: int
+    bytes: int
+    attempt: int
+    last_attempt: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    completed_at: datetime | None
+    not_before: datetime
+    remove_at: datetime | None
+    why: str
+    results: int
+    due: int
+    delivered: int
+    given_up: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultView:
+    """A DICOM file that a job wrote.
+
+    Attributes:
+        path: Below the job's ``output/``.
+        offset: Where its data set begins, in bytes.
+        size: Of the file, in bytes.
+        sha256: Of the file, hexadecimal.
+    """
+
+    id: ResultId
+    path: str
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    study: str
+    offset: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryView:
+    """One result on its way to one destination.
+
+    Attributes:
+        path: Of the result, below the job's ``output/``.
+        sending: Somebody works on it just now.
+        not_before: When a due one is tried next.
+        status: The last C-STORE status, if the peer gave one.
+        why: What went wrong last.
+    """
+
+    id: DeliveryId
+    job_id: JobId
+    job_name: str
+    destination: str
+    path: str
+    sop_instance: str
+    size: int
+    state: states.Delivery
+    sending: bool
+    attempts: int
+    queued_at: datetime
+    not_before: datetime
+    ended_at: datetime | None
+    status: int | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationView:
+    """How deliveries to one destination stand.
+
+    Attributes:
+        given_up: Those that an operator cancelled not counted: somebody knows of them.
+        next_try: When the next due one may be tried; ``None``: none is due.
+        last_error: Of a delivery that is due or given up, the one touched last; empty when there is none.
+    """
+
+    name: str
+    due: int
+    delivered: int
+    given_up: int
+    next_try: datetime | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLine:
+    """One line of history.
+
+    Attributes:
+        machine: What it is about: association, group, job, delivery, instance, result, folder, gateway, config.
+        subject: The row's id, or what there is instead.
+        destination: Of a delivery, where it goes; else empty.
+    """
+
+    id: int
+    at: datetime
+    machine: str
+    subject: str
+    from_state: str
+    event: str
+    to_state: str
+    why: str
+    remedy: str
+    destination: str = ""
