@@ -30,8 +30,24 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return kept | {"NO_COLOR": "1", "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("pycache"))}
 
 
+@pytest.fixture(autouse=True)
+def log_aside() -> Iterator[Callable[[], None]]:
+    """Lets a gateway in the process of the test log to where no command's output is looked for; again when called.
+
+    A command silences the log of its process, which here is that of the gateway too.
+    """
+    stderr = sys.stderr
+
+    def configure() -> None:
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(stderr))
+
+    configure()
+    yield configure
+    structlog.reset_defaults()
+
+
 @pytest.fixture
-def hilum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hilum:
+def hilum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log_aside: Callable[[], None]) -> Hilum:
     """Runs a command in the process of the test, where it need not be imported anew, in a folder of the test's own.
 
     Keyword arguments are environment variables.
@@ -48,7 +64,7 @@ def hilum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hilum:
             patch.setattr(sys, "argv", ["hilum", *map(str, arguments)])
             with pytest.raises(SystemExit) as ended:
                 main()
-        structlog.reset_defaults()  # a command silences the log of its process, which here is that of the tests
+        log_aside()
         return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     return run
