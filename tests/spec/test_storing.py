@@ -151,7 +151,8 @@ def test_an_association_that_is_not_released_reaches_no_workflow_and_is_removed_
     broken, good = make_instance(tmp_path / "broken"), make_instance(tmp_path / "good")
     with gateway(app_yaml(), environ={"DICOM__SCP__ABORTED_RETENTION": 600}, clock=clock) as site:
         _send_and_break(site, broken, how)
-        eventually(lambda: spooled(site) and "held" in spooled(site)[0].parts, what="a held instance")
+        eventually(lambda: site.history(to_state="held"), what="its being held in the history")
+        assert [path.relative_to(site.spool).parts[0] for path in spooled(site)] == ["held"]
         clock.move(590)
         send(site.port, good, called="AI")
         [job] = wait_for_jobs(site, 1)

@@ -222,6 +222,23 @@ def test_the_loop_goes_on_after_an_error_in_any_place(start: Start, log: Log, er
     assert {"step.claim_failed", "step.failed", "step.lease_left", "step.next_due_failed"} <= events
 
 
+def test_the_loop_goes_on_after_a_fault_of_its_own_and_does_not_spin(log: Log) -> None:
+    rows, faults = Rows("a"), [RuntimeError("can't start new thread")] * 3
+
+    def clock() -> datetime:
+        if faults:
+            raise faults.pop()
+        return NOW
+
+    running = Runner(rows, clock, Wake(), timedelta(milliseconds=20))
+    began = time.monotonic()
+    running.start()
+    rows.await_("record")
+    running.stop()
+    assert time.monotonic() - began > 0.05
+    assert [line["event"] for line in log] == ["step.turn_failed"] * 3
+
+
 def test_work_that_fails_at_once_is_not_tried_as_fast_as_the_machine_can(start: Start) -> None:
     rows = Rows("a")
 

@@ -15,7 +15,7 @@ Nothing here uses ``hilum.wire``: a mistake that both sides share would hide its
 """
 
 from hilum.battery.musts import CHECKS, ELSEWHERE
-from hilum.battery.run import Outcome, UnreachableError, chosen, run
+from hilum.battery.run import Outcome, chosen, run
 from hilum.battery.stored import Shelf
 from hilum.battery.target import Target
 from hilum.battery.verdict import Check, Conforms, Deviates, NotObservable, Verdict
@@ -30,7 +30,6 @@ __all__ = [
     "Outcome",
     "Shelf",
     "Target",
-    "UnreachableError",
     "Verdict",
     "chosen",
     "run",

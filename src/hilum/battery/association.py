@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from hilum.battery import command, octets
 from hilum.battery.acceptance import Acceptance
 from hilum.battery.command import Message
@@ -19,7 +17,7 @@ CT_IMPLICIT = Proposal(5, CT, (IMPLICIT,))
 
 
 class Association:
-    """Closed at the end of its block: released if the peer still takes part.
+    """Requests and their answers.
 
     Attributes:
         line: Its connection, to say anything else.
@@ -30,12 +28,6 @@ class Association:
         self.line = line
         self.acceptance = acceptance
         self._stores = stores
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.line.close()
 
     def release(self) -> Heard:
         """What the peer says to a release request."""

@@ -11,17 +11,22 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Final
 
-from hilum.battery.octets import BIG_ENDIAN, CT, DEFLATED, IMPLICIT
+from hilum.battery.octets import BIG_ENDIAN, CT, DEFLATED, EXPLICIT, IMPLICIT
 
 PATIENT_NAME: Final = "HILUM^BATTERY"
 PATIENT_ID: Final = "HILUM-BATTERY"
-_LONG: Final = frozenset({b"OW", b"SQ", b"UN"})
+_LONG: Final = frozenset({b"OB", b"OW", b"SQ"})
 _UNDEFINED: Final = 0xFFFFFFFF
+#: Of nearly all UIDs that are made of a UUID.
+_UID_LENGTH: Final = 43
+_NATIVE: Final = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED})
 
 
 def new_uid() -> str:
-    """A UID that nobody has used. Source: PS3.5 B.2."""
-    return f"2.25.{uuid.uuid4().int}"
+    """A UID that nobody has used, always of the same length. Source: PS3.5 B.2."""
+    while len(name := f"2.25.{uuid.uuid4().int}") != _UID_LENGTH:
+        pass
+    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +72,21 @@ class Instance:
                 coding.text(0x0020, 0x000E, b"UI", f"{study}.1"),
                 coding.text(0x0020, 0x0013, b"IS", "1"),
                 b"".join(coding.short(0x0028, element, value) for element, value in _PIXEL_ATTRIBUTES),
-                coding.element(0x7FE0, 0x0010, b"OW", bytes((self.fill,)) * 8),
+                self._pixels(coding),
             )
         )
         return _deflate(data) if self.transfer_syntax == DEFLATED else data
+
+    def pixels(self) -> bytes:
+        """Value of the pixel data; what a codec makes of it is nobody's business here."""
+        return bytes((self.fill,)) * 8
+
+    def _pixels(self, coding: _Coding) -> bytes:
+        """The pixel data element, encapsulated if the transfer syntax wants that. Source: PS3.5 A.4."""
+        if self.transfer_syntax in _NATIVE:
+            return coding.element(0x7FE0, 0x0010, b"OW", self.pixels())
+        items = coding.item(0xE000, b"") + coding.item(0xE000, self.pixels()) + coding.item(0xE0DD, b"")
+        return coding.element(0x7FE0, 0x0010, b"OB", items, _UNDEFINED)
 
 
 #: 2 x 2 pixels of 16 bits.
@@ -119,6 +135,9 @@ class _Coding:
 
     def sequence(self, group: int, number: int, content: bytes) -> bytes:
         """One item; neither the sequence nor the item says how long it is."""
-        begin = struct.pack(f"{self.order}HHI", 0xFFFE, 0xE000, _UNDEFINED)
-        ends = struct.pack(f"{self.order}HHI", 0xFFFE, 0xE00D, 0) + struct.pack(f"{self.order}HHI", 0xFFFE, 0xE0DD, 0)
-        return self.element(group, number, b"SQ", begin + content + ends, _UNDEFINED)
+        whole = self.item(0xE000, content, _UNDEFINED) + self.item(0xE00D, b"") + self.item(0xE0DD, b"")
+        return self.element(group, number, b"SQ", whole, _UNDEFINED)
+
+    def item(self, number: int, value: bytes, length: int | None = None) -> bytes:
+        """An item or a delimiter, which never has a VR."""
+        return struct.pack(f"{self.order}HHI", 0xFFFE, number, len(value) if length is None else length) + value

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final, Self
 
 from hilum.battery.command import Message
-from hilum.battery.octets import ABORT, COMMAND, DATA, LAST, RELEASED, RQ, Heard, Nothing, Pdu
+from hilum.battery.octets import ABORT, COMMAND, DATA, LAST, RELEASE, RELEASED, RQ, Heard, Nothing, Pdu
 from hilum.battery.verdict import MalformedError
 
 #: No PDU that answers anything here is longer.
@@ -41,6 +41,11 @@ class Line:
     def close(self) -> None:
         """Close it, as a program that ends does."""
         self._socket.close()
+
+    def part(self, calm: float) -> None:
+        """Ask for the release of whatever association is left: a peer need not take the end for an accident."""
+        if self._socket.fileno() >= 0 and self.send(RELEASE):
+            self.hear(calm)
 
     def reset(self) -> None:
         """Close it so that the peer gets a RST."""

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 
 from hilum.battery.musts import CHECKS
 from hilum.battery.target import Target
-from hilum.battery.verdict import Check, Deviates, NotObservable, Verdict
+from hilum.battery.verdict import Check, Deviates, NotObservable, UnobservableError, Verdict
 from hilum.errors import PermanentError, TemporaryError
-
-
-class UnreachableError(TemporaryError):
-    """The peer does not answer a request for an association at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +50,9 @@ def run(
         tell: Is given each outcome as it comes.
 
     Raises:
-        UnreachableError: The peer does not answer even before the first.
+        TemporaryError, PermanentError: The peer accepts no association even before the first; when, or why.
     """
-    if not target.alive():
-        raise UnreachableError(
-            f"{target.called} at {target.host} port {target.port} does not answer a request for an association; "
-            "check host and port, and that nothing between here and there blocks it"
-        )
+    _introduce(target)
     outcomes: list[Outcome] = []
     lost: int | None = None
     for check in checks:
@@ -75,3 +67,26 @@ def run(
         outcomes.append(Outcome(check=check, verdict=verdict, seconds=time.monotonic() - began))
         tell(outcomes[-1])
     return outcomes
+
+
+def _introduce(target: Target) -> None:
+    """Make sure that it is the right peer and that it knows us: else every check would tell the same.
+
+    Raises:
+        TemporaryError, PermanentError: It accepts no association.
+    """
+    who = f"{target.called} at {target.host} port {target.port}"
+    try:
+        with target.call(target.request()) as (_, heard):
+            answer = str(heard)
+    except UnobservableError as error:
+        raise TemporaryError(f"{who}: {error}; check host and port, and that the peer runs") from error
+    if answer.startswith("RJ 1/"):
+        raise PermanentError(
+            f"{who} rejects {target.calling} ({answer}): the battery needs a called AE title that the peer has and a "
+            "calling one that it accepts; see --called and --calling"
+        )
+    if answer != "AC":
+        raise TemporaryError(
+            f"{who} answers {answer} to a request for an association; check that it speaks DICOM there"
+        )

@@ -5,6 +5,7 @@ Source: PS3.10 7.1.
 
 from __future__ import annotations
 
+import os
 import stat
 import struct
 import time
@@ -146,10 +147,15 @@ class Shelf:
 
     def _paths(self) -> Iterator[tuple[Path, tuple[int, int]]]:
         """Regular files of the battery's time, with what tells two names of one file."""
-        for path in self.folder.rglob("*"):
+        for path in self.names():
             try:
                 found = path.lstat()
             except OSError:
                 continue
             if stat.S_ISREG(found.st_mode) and found.st_size <= _LONGEST and found.st_mtime >= self.since:
                 yield path, (found.st_dev, found.st_ino)
+
+    def names(self) -> Iterator[Path]:
+        """Everything but folders; what is moved or removed meanwhile may be missing."""
+        for folder, _, files in os.walk(self.folder):
+            yield from (Path(folder, file) for file in files)

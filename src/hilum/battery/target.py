@@ -18,7 +18,7 @@ from hilum.battery.line import Line
 from hilum.battery.octets import Heard, Nothing, Pdu
 from hilum.battery.request import Proposal, Request
 from hilum.battery.stored import Shelf
-from hilum.battery.verdict import UnobservableError
+from hilum.battery.verdict import RefusedError, UnobservableError
 
 #: Seconds between two tries to get an association from a peer that has none free just now.
 _BREATH: Final = 0.05
@@ -69,7 +69,7 @@ class Target:
 
     @contextmanager
     def call(self, request: Request | bytes) -> Iterator[tuple[Line, Heard]]:
-        """A new connection on which a request was sent, and what was heard then.
+        """A new connection on which a request was sent, and what was heard then; released at the end if accepted.
 
         A peer with few associations may not have noticed yet that the one before is over, so a transient rejection
         is no answer until it has had time.
@@ -82,6 +82,8 @@ class Target:
                 heard = line.hear()
                 if not fnmatchcase(str(heard), "RJ 2/*") or time.monotonic() > until:
                     yield line, heard
+                    if str(heard) == "AC":
+                        line.part(self.calm)
                     return
             time.sleep(_BREATH)
 
@@ -90,14 +92,16 @@ class Target:
         """An association that works; arguments as for ``request``.
 
         Raises:
-            UnobservableError: It was not accepted.
+            RefusedError: It was not accepted.
+            UnobservableError: The peer has none free now.
             MalformedError: The acceptance cannot be read.
         """
         with self.call(self.request(*contexts, **differently)) as (line, heard):
+            if fnmatchcase(str(heard), "RJ 2/*"):
+                raise UnobservableError(f"no association is free: {heard}")
             if not isinstance(heard, Pdu) or heard.kind != octets.AC:
-                raise UnobservableError(f"no association: {heard}")
-            with Association(line, Acceptance.read(heard), stores=self.stores) as association:
-                yield association
+                raise RefusedError(str(heard))
+            yield Association(line, Acceptance.read(heard), stores=self.stores)
 
     def instance(self, transfer_syntax: str = octets.EXPLICIT, **differently: Any) -> Instance:  # noqa: ANN401
         """A new instance; arguments as for ``Instance``."""
@@ -132,8 +136,7 @@ class Target:
                     line.send(self.request(ECHO).encode())
                     heard = line.hear(left)
                     if isinstance(heard, Pdu) and heard.kind == octets.AC:
-                        line.send(octets.RELEASE)
-                        line.hear()
+                        line.part(self.calm)
                     if heard is not Nothing.SILENT and heard is not Nothing.RST:
                         return True
             except UnobservableError:

@@ -52,6 +52,10 @@ class UnobservableError(Exception):
     """Raised by what a check uses when it cannot go on; its text is the reason."""
 
 
+class RefusedError(Exception):
+    """The peer did not accept an association that it should have; its text is what came instead."""
+
+
 class MalformedError(Exception):
     """The peer sent what cannot be read; its text says what."""
 
@@ -126,6 +130,8 @@ class Check:
                         lesser = lesser or finding.found
         except UnobservableError as error:
             return NotObservable(str(error))
+        except RefusedError as error:
+            return Deviates(str(error), "AC")
         except MalformedError as error:
             return Deviates(str(error), "well-formed bytes")
         return Conforms(lesser)

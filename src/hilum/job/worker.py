@@ -73,6 +73,8 @@ class PlanStep:
     def act(self, claimed: Claimed) -> Made | NotWanted:
         """Ask the processors and build the folders. Idempotent by group: names and ids come out the same."""
         _, group = claimed
+        if group.attempts >= policy.MAX_BEGUN:
+            raise PermanentError(f"it was begun {group.attempts} times and the gateway ended in the middle")
         settings = self.settings()
         processors = settings.processors.get(group.ae)
         if processors is None:
@@ -106,15 +108,17 @@ class PlanStep:
         """Later again; after the third time an operator must look, unless the world is merely unwell."""
         lease, group = claimed
         wait = policy.planning_retry(group.attempts + 1)
+        values: dict[str, Any] = {"why": str(error)}
         if isinstance(error, TemporaryError):
             wait = error.retry_after or timedelta(seconds=30)
+            values["attempts"] = 0
         with self.database.write() as connection:
             if wait is None:
                 why = f"making its jobs failed {policy.MAX_ATTEMPTS} times: {type(error).__name__}: {error}"
                 remedy = "mend the cause, then: hilum retry " + _name(group)
                 work.cannot_plan(connection, lease, why, remedy, now=now)
             else:
-                give_back(connection, groups, lease, values={"not_before": now + wait, "why": str(error)})
+                give_back(connection, groups, lease, values=values | {"not_before": now + wait})
 
     def renew(self, works: Sequence[Claimed], until: datetime) -> None:
         """Copying across file systems can take long."""

@@ -9,8 +9,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -19,6 +20,9 @@ from hilum.errors import PermanentError, TemporaryError
 
 #: How long a writer waits for another process (a command line, a backup) that holds the write lock.
 BUSY_SECONDS = 10
+
+_log = structlog.get_logger("hilum.ledger")
+_LINES: Final = "lines to log"
 
 
 class LedgerBusyError(TemporaryError):
@@ -62,13 +66,15 @@ class Database:
         Raises:
             LedgerBusyError: Nothing was changed, or, if the disk failed during the commit, it is not known.
         """
-        with self._writer, self._transaction(self._durable, "IMMEDIATE") as connection:
+        with self._telling() as lines, self._writer, self._transaction(self._durable, "IMMEDIATE") as connection:
+            connection.info[_LINES] = lines
             yield connection
 
     @contextmanager
     def note(self) -> Iterator[Connection]:
         """A transaction that a power cut may undo; see the class."""
-        with self._writer, self._transaction(self._relaxed, "IMMEDIATE") as connection:
+        with self._telling() as lines, self._writer, self._transaction(self._relaxed, "IMMEDIATE") as connection:
+            connection.info[_LINES] = lines
             yield connection
 
     @contextmanager
@@ -76,6 +82,14 @@ class Database:
         """A consistent view of what is committed."""
         with self._transaction(self._relaxed, "DEFERRED") as connection:
             yield connection
+
+    @contextmanager
+    def _telling(self) -> Iterator[list[dict[str, Any]]]:
+        """Log what a transaction did once it is over: of one that failed nothing, and nobody waits for the log."""
+        lines: list[dict[str, Any]] = []
+        yield lines
+        for line in lines:
+            _log.log(**line)
 
     @contextmanager
     def _transaction(self, engine: Engine, mode: str) -> Iterator[Connection]:
@@ -146,6 +160,15 @@ class Database:
         """Give the connections back; the object is of no use afterwards."""
         self._durable.dispose()
         self._relaxed.dispose()
+
+
+def log_when_done(connection: Connection, level: int, event: str, **about: str) -> None:
+    """Log that something happened once the transaction is committed.
+
+    Args:
+        level: As in ``logging``.
+    """
+    connection.info[_LINES].append({"level": level, "event": event, **about})
 
 
 def _engine(url: str, synchronous: str) -> Engine:

@@ -112,7 +112,7 @@ def collected(
     for result in found:
         row = {"job_id": job} | {name: getattr(result, name) for name in NewResult.__slots__}
         result_id = connection.execute(results.insert().returning(results.c.id), row).scalar_one()
-        for destination in destinations:
+        for destination in dict.fromkeys(destinations):  # a processor may name one twice
             delivery = connection.execute(
                 deliveries.insert().returning(deliveries.c.id),
                 {

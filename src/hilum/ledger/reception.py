@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 
 from hilum import states
 from hilum.errors import PermanentError
@@ -273,23 +273,36 @@ def orphans(connection: Connection) -> Sequence[AnyRow]:
 
 def sweepable(connection: Connection, limit: int) -> Sequence[AnyRow]:
     """Released associations whose spool folder nobody needs any more: every instance is in a job or was dropped."""
-    needed = (
+    return connection.execute(
+        select(associations.c.id, associations.c.folder)
+        .where(
+            associations.c.spooled,
+            associations.c.state == states.Association.RELEASED,
+            ~_needed(),
+        )
+        .limit(limit)
+    ).all()
+
+
+def in_need_of_spool(connection: Connection, now: datetime) -> int:
+    """How many associations have files in the spool that no job has yet, so that their folders must be there."""
+    held = and_(associations.c.state == states.Association.HELD, associations.c.remove_at > now)
+    released = and_(associations.c.state == states.Association.RELEASED, _needed())
+    return connection.execute(
+        select(func.count()).where(associations.c.spooled, associations.c.instances > 0, or_(held, released))
+    ).scalar_one()
+
+
+def _needed() -> ColumnElement[bool]:
+    return (
         select(instances.c.id)
         .join(groups, groups.c.id == instances.c.group_id)
         .where(
             instances.c.association_id == associations.c.id,
             or_(*(groups.c.state == state for state in states.Group if state not in _SPOOL_FREE)),
         )
+        .exists()
     )
-    return connection.execute(
-        select(associations.c.id, associations.c.folder)
-        .where(
-            associations.c.spooled,
-            associations.c.state == states.Association.RELEASED,
-            ~needed.exists(),
-        )
-        .limit(limit)
-    ).all()
 
 
 _SPOOL_FREE = frozenset({states.Group.PLANNED, states.Group.REMOVED})

@@ -6,6 +6,7 @@ history that says so, and a lease is never taken on a row that has moved on.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,14 +14,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, update
 
 from hilum import states
 from hilum.errors import LocalError, PermanentError
 from hilum.ledger import tables
-
-_log = structlog.get_logger("hilum.ledger")
+from hilum.ledger.database import log_when_done
 
 
 class LeaseLostError(LocalError):
@@ -101,8 +100,9 @@ def apply(
         .values(state=after.value, lease_owner=None, lease_until=None, **values)
     )
     note(connection, machine, str(row_id), event, now=now, why=why, remedy=remedy, before=before, after=after)
-    level = "warning" if remedy else "debug" if machine == "delivery" else "info"
-    getattr(_log, level)(f"{machine}.{event}", subject=str(row_id), state=str(after), **({"why": why} if why else {}))
+    level = logging.WARNING if remedy else logging.DEBUG if machine == "delivery" else logging.INFO
+    about = {"subject": str(row_id), "state": str(after)} | ({"why": why} if why else {})
+    log_when_done(connection, level, f"{machine}.{event}", **about)
     return after
 
 

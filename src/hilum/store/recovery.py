@@ -17,6 +17,7 @@ import structlog
 from hilum import states
 from hilum.association.sink import Ending
 from hilum.clock import Clock
+from hilum.errors import PermanentError
 from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.reception import Received, Tally
@@ -32,6 +33,8 @@ _log = structlog.get_logger(__name__)
 #: Below ``storage.temporary``: files that were damaged on disk, with the reason beside them.
 QUARANTINE: Final = "quarantine"
 _NOTHING: Final = Tally(ignored={}, refused=0)
+#: Without an instance in the ledger these are what became of an association whose folder was not found.
+_WRITTEN_OFF: Final = frozenset({states.Association.HELD, states.Association.REMOVED})
 _WHY: Final = "the gateway ended while the association was open"
 
 
@@ -45,8 +48,14 @@ class Recovery:
     settings: StoreSettings
 
     def run(self) -> int:
-        """Hold (or accept, as configured) every association whose end is not recorded; how many there were."""
+        """Hold (or accept, as configured) every association whose end is not recorded; how many there were.
+
+        Raises:
+            PermanentError: The spool is empty and must not be.
+            TemporaryError: Ledger or disk are unwell.
+        """
         root = self.settings.spool
+        self._check_mounted(root)
         recovered = 0
         for parent in (root, root / HELD):
             for leftover in spool.leftovers(parent):
@@ -57,12 +66,27 @@ class Recovery:
             self._lost(reception.info_of(row))
         return recovered
 
+    def _check_mounted(self, root: Path) -> None:
+        """Go no further on an empty mount point: what should be there would be written off."""
+        with self.database.read() as connection:
+            missing = reception.in_need_of_spool(connection, self.clock())
+        if missing and not any(root.iterdir()):
+            raise PermanentError(
+                f"storage.temporary {root} is empty, and {missing} associations should be in it: is its disk mounted? "
+                f"If they are lost for good, make the folder {root / HELD} to go on without them"
+            )
+
     def _settle(self, leftover: spool.Leftover) -> bool:
         name = leftover.folder.name
         with self.database.read() as connection:
             row = reception.known(connection, name)
         for part in leftover.unfinished:  # never answered with success
             part.unlink(missing_ok=True)
+        if row is not None and row.state in _WRITTEN_OFF and not row.instances and leftover.complete:
+            # At an earlier start its folder was not there: the disk was not mounted, for example.
+            with self.database.write() as connection:
+                reception.empty(connection, reception.info_of(row), _NOTHING, now=self.clock())
+            row = None
         if row is not None and row.state != states.Association.OPEN:
             if not row.spooled:
                 self._remove(leftover.folder)

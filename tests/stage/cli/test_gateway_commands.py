@@ -150,15 +150,15 @@ def test_deliveries_that_were_given_up_are_shown_and_retried_by_their_job(
 def test_an_open_group_is_listed_without_the_patient_and_closed_on_request(
     make_site: MakeSite, at: At, tmp_path: Path
 ) -> None:
-    ae = {"ae-title": "HILUM", "timeout": 3600, "timeout-group": "Patient"}
+    ae = {"ae-title": "HILUM", "timeout": 3500, "timeout-group": "Patient"}
     with make_site({"dicom": {"scp": {"ae-titles": [ae]}}, "workflows": [workflow("back")]}) as site:
         send(site.port, make_instance(tmp_path / "ct", patient="SECRET-ID"))
         hilum = at(site)
 
         (group,) = hilum("groups", "--json").json
         assert (group["state"], group["kind"], group["instances"], group["key"]) == ("open", "Patient", 1, "")
-        assert "in 59 min" in hilum("groups").out
-        assert "in 59 min" in hilum("status").out
+        assert "closes in 5" in hilum("groups").out
+        assert "closes in 5" in hilum("status").out
         for arguments in (("groups",), ("status",), ("status", "--json"), ("history", "--all")):
             assert "SECRET-ID" not in hilum(*arguments).out
         assert "SECRET-ID" in hilum("groups", "--key").out

@@ -146,6 +146,18 @@ def test_a_window_stays_open_under_an_association_that_contributes(
     assert desk.groups()[0]["uids"] == ["1.1", "1.2", "1.3"]
 
 
+def test_a_window_that_is_kept_open_is_not_closed_by_another_instance_either(
+    desk: Reception, step: CloseStep, clock: MovableClock
+) -> None:
+    desk.rule("SCP", GroupKind.PATIENT, 60)
+    desk.send("1.1")
+    slow = desk.associate().receive("1.2")
+    clock.forward(3600)
+    desk.send("1.3")
+    slow.release()
+    assert [(group["state"], group["uids"]) for group in desk.groups()] == [("open", ["1.1", "1.3", "1.2"])]
+
+
 def test_the_time_since_the_last_instance_counts_and_not_since_the_release(
     desk: Reception, step: CloseStep, clock: MovableClock
 ) -> None:

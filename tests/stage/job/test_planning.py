@@ -230,6 +230,21 @@ def test_a_gateway_that_dies_of_a_group_again_and_again_parks_it(
     assert desk.row("groups").state == "parked"
 
 
+def test_a_processor_that_takes_the_gateway_down_is_not_asked_for_ever(
+    planning: Planning, desk: Reception, clock: MovableClock
+) -> None:
+    deadly = Broken()
+    planning.processors = {"SCP": [deadly]}
+    desk.send("1.1")
+    for _ in range(policy.MAX_BEGUN):
+        assert len(planning.step.claim(clock(), clock() + LEASE, 10)) == 1  # and then the process is killed
+        clock.forward(60)
+    planning.run()
+    assert deadly.calls == 0
+    assert desk.row("groups").state == "parked"
+    assert f"begun {policy.MAX_BEGUN} times" in desk.row("groups").why
+
+
 def test_a_processor_may_ask_for_more_time_as_often_as_it_likes(
     planning: Planning, desk: Reception, clock: MovableClock
 ) -> None:

@@ -47,6 +47,14 @@ def test_results_are_recorded_and_a_delivery_to_each_destination_falls_due(
     assert desk.history(event="collected")[0].why == "2 DICOM files"
 
 
+def test_a_destination_that_is_named_twice_gets_a_result_once(
+    step: CollectStep, finished: Finished, desk: Reception, clock: MovableClock
+) -> None:
+    make_instance(finished(destinations=("PACS", "PACS")), sop_instance="1.1")
+    assert run(step, clock) == []
+    assert [row.destination for row in desk.rows("deliveries")] == ["PACS"]
+
+
 def test_a_job_without_destination_keeps_its_results_in_the_folder(
     step: CollectStep, finished: Finished, desk: Reception, clock: MovableClock
 ) -> None:

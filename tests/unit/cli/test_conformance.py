@@ -163,7 +163,7 @@ def test_what_is_switched_off_is_not_claimed(capsys: pytest.CaptureFixture[str],
     assert "Verification" not in {row["abstract-syntax"] for row in found["scp-presentation-contexts"]}
     page = printed(capsys, app)
     assert "C-ECHO is disabled." in page
-    assert "As configured, LUNG accept them as if released." in " ".join(page.split())
+    assert "As configured, these are LUNG." in " ".join(page.split())
 
 
 def test_who_lets_anybody_send_is_told_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -172,10 +172,10 @@ def missing_elements(to: Target) -> Findings:
         del request[command.MESSAGE_ID]
         association.line.send(command_pdu(request, on=ECHO))
         yield seen(association.line.answer(), "ABT *", FAILURE, case="C-ECHO without message ID")
-    for case, element in (
-        ("SOP class", command.SOP_CLASS),
-        ("SOP instance", command.SOP_INSTANCE),
-        ("command field", command.FIELD),
+    for case, element, wanted in (
+        ("SOP class", command.SOP_CLASS, (FAILURE, "ABT *")),
+        ("SOP instance", command.SOP_INSTANCE, (FAILURE, "ABT *")),
+        ("command field", command.FIELD, ("ABT *", FAILURE)),
     ):
         instance = to.instance()
         request = store_request(instance.sop_instance)
@@ -184,7 +184,7 @@ def missing_elements(to: Target) -> Findings:
             association.need(CT_EXPLICIT)
             association.may_store()
             association.line.send(command_pdu(request, on=CT_EXPLICIT) + data_pdus(instance.encode(), on=CT_EXPLICIT))
-            yield seen(association.line.answer(), FAILURE, "ABT *", case=f"C-STORE without {case}")
+            yield seen(association.line.answer(), *wanted, case=f"C-STORE without {case}")
 
 
 @must(74, "a C-STORE with an empty or impossible SOP Instance UID is refused", "PS3.7 C.5.6; PS3.4 B.2.3")

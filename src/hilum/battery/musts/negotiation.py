@@ -260,8 +260,12 @@ def every_transfer_syntax(to: Target) -> Findings:
 @must(42, "a context with two abstract syntaxes or without transfer syntax is not accepted", "PS3.8 9.3.2.2")
 def odd_contexts(to: Target) -> Findings:
     two = item(0x30, VERIFICATION.encode()) + item(0x30, CT.encode()) + item(0x40, IMPLICIT.encode())
-    for case, content in (("two abstract syntaxes", two), ("no transfer syntax", item(0x30, VERIFICATION.encode()))):
+    none = item(0x30, VERIFICATION.encode())
+    refused = "AC, result [1-4]"
+    for case, content, wanted in (
+        ("two abstract syntaxes", two, (*INVALID_REQUEST, refused)),
+        ("no transfer syntax", none, (refused, *INVALID_REQUEST)),
+    ):
         with to.call(to.request(ECHO, item(0x20, b"\x03\0\0\0", content))) as (_, heard):
             found = acceptance(heard)
-            result = heard if found is None else f"AC, result {found.result(3)}"
-            yield seen(result, "AC, result [1-4]", *INVALID_REQUEST, case=case)
+            yield seen(heard if found is None else f"AC, result {found.result(3)}", *wanted, case=case)

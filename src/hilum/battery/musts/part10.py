@@ -90,5 +90,5 @@ def file_names(to: Target) -> Findings:
             association.store(to.instance(sop_instance=uid, study=study))
         outside = list(parent.glob(f"*{name}*"))
         yield fact(not outside, f"{len(outside)} files", "no file", f"outside the folder, {case}")
-    longest = max((len(path.name.encode()) for path in shelf.folder.rglob("*")), default=0)
+    longest = max((len(path.name.encode()) for path in shelf.names()), default=0)
     yield fact(longest <= 255, f"{longest} bytes", "at most 255 bytes", "longest name")

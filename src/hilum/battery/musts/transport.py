@@ -136,7 +136,8 @@ def release(to: Target) -> Findings:
         yield seen(heard, "RELRP")
         assert isinstance(heard, Pdu)
         yield seen(heard.raw.hex(), RELEASED.hex())
-        yield seen(association.line.hear(to.calm), "silent", *CLOSED, case="after RELRP")
+        after = association.line.hear(to.calm)
+        yield fact(not isinstance(after, Pdu), str(after), "nothing more", "after RELRP")
 
 
 @must(12, "an abort closes the connection without a word", "PS3.8 Table 9-10, Sta6, Evt16, AA-3")

@@ -46,7 +46,7 @@ def maximum_length(to: Target) -> Findings:
 def longest_pdu_sent(to: Target) -> Findings:
     for longest in (128, 64, 0):
         with to.associate(max_length=longest) as association:
-            instance = to.instance(sop_instance=new_uid().ljust(62, "1"))
+            instance = to.instance(sop_instance=f"{new_uid()}.{'1' * 20}")
             sent = [association.echo()]
             if to.stores and association.acceptance.result(CT_EXPLICIT.id) == 0:
                 sent.append(association.store(instance, 2))
@@ -71,7 +71,7 @@ def longest_pdu_received(to: Target) -> Findings:
 
 @must(46, "a maximum length into which nothing fits ends in a refusal, not in a loop", "PS3.8 9.3.5.1, D.1")
 def tiny_maximum_length(to: Target) -> Findings:
-    for longest in (1, 7):
+    for longest in (1, 6):
         with to.call(to.request(ECHO, max_length=longest)) as (line, heard):
             accepted = acceptance(heard) is not None
             if accepted:

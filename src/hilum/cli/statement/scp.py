@@ -161,7 +161,7 @@ def _extended_negotiation() -> Section:
 def _storage(facts: Facts) -> Section:
     scp = facts.settings.dicom.scp
     accepting = [ae.title for ae in scp.ae_titles if ae.aborted_associations is AbortedAssociations.ACCEPT]
-    exception = f" As configured, {words.listed(accepting)} accept them as if released." if accepting else ""
+    exception = f" As configured, these are {words.listed(accepting)}." if accepting else ""
     held = words.duration(timedelta(seconds=scp.aborted_retention)) if scp.aborted_retention else "no time"
     return Section.of(
         "SOP specific conformance for Storage",
