@@ -87,7 +87,7 @@ def every_scp() -> tuple[Scp, ...]:
         Scp(
             name="Orthanc",
             version=_said("Orthanc", "--version", pattern=r"Orthanc (\S+)"),
-            told=f"DicomScpTimeout {TIMERS}, DicomCheckCalledAet, DicomModalities with {CALLING}, every transfer syntax",
+            told=f"DicomScpTimeout {TIMERS}, DicomCheckCalledAet, {CALLING} in DicomModalities, every transfer syntax",
             serve=_orthanc,
         ),
     )

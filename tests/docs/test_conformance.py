@@ -8,6 +8,8 @@ import inspect
 import pkgutil
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -21,9 +23,12 @@ from harness.site import Site
 from hilum.association import requestor
 from hilum.association.peer import Peer
 from hilum.association.requestor import Requestor
+from hilum.association.settings import AcceptorSettings, RequestorTimeouts
 from hilum.cli.statement import annexes, scp_answers, scu
-from hilum.cli.statement.document import Table
+from hilum.cli.statement.document import Statement, Table
+from hilum.cli.statement.facts import Facts, seconds
 from hilum.cli.statement.markdown import markdown
+from hilum.cli.statement.scp import scp
 from hilum.cli.statement.whole import statement_of
 from hilum.config import Settings
 from hilum.config.keys import all_keys
@@ -32,6 +37,7 @@ from hilum.errors import PeerError, TemporaryError
 from hilum.model import AETitle
 from hilum.store import walk
 from hilum.wire import EXPLICIT_LE, VERIFICATION, AbortReason, ContextReply, Reject, Status, negotiate
+from hilum.wire.items import Item
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 STATEMENT = statement_of(Settings())
@@ -94,6 +100,8 @@ def answered(module: ModuleType) -> set[int]:
                 found.add(int(eval(ast.unparse(status), vars(module))))
             case ast.Call(func=ast.Name("response" | "echo_response"), args=[_, status, *_]):
                 found.add(int(eval(ast.unparse(status), vars(module))))
+            case _:
+                pass
     return found
 
 
@@ -159,6 +167,29 @@ def test_every_key_below_dicom_is_in_the_statement() -> None:
     told = {row[0].strip("`") for row in table("parameters").rows}
     assert len(keys) > 30
     assert keys <= told
+
+
+def test_every_time_that_a_peer_is_given_is_in_the_statement() -> None:
+    facts = Facts.of(Settings(), None)
+    odd = {name: timedelta(seconds=1000.5 + number) for number, name in enumerate(_times(facts.acceptor))}
+    also = {name: timedelta(seconds=2000.5 + number) for number, name in enumerate(_times(facts.delivery.timeouts))}
+    delivery = replace(facts.delivery, timeouts=replace(facts.delivery.timeouts, **also))
+    facts = replace(facts, acceptor=replace(facts.acceptor, **odd), delivery=delivery)
+    found = Statement(title="", cover=(), sections=(scp(facts), scu.scu(facts)))
+    for side, times in (("scp", odd), ("scu", also)):
+        told = {row[1] for row in found.table(f"{side}-timeouts").rows}
+        assert told == {seconds(time) for time in times.values()}
+
+
+def _times(settings: AcceptorSettings | RequestorTimeouts) -> list[str]:
+    return [field.name for field in fields(settings) if isinstance(getattr(settings, field.name), timedelta)]
+
+
+def test_every_item_that_is_negotiated_is_in_the_statement() -> None:
+    told = " ".join(row[0] for row in table("scp-negotiation").rows)
+    identification = {Item.MAXIMUM_LENGTH, Item.IMPLEMENTATION_CLASS_UID, Item.IMPLEMENTATION_VERSION_NAME}
+    for item in set(Item) - identification:
+        assert item <= Item.USER_INFORMATION or f"({item:02X}H)" in told
 
 
 @pytest.mark.parametrize(

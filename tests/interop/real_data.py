@@ -46,7 +46,7 @@ _SOP_INSTANCE = 0x00080018
 #: Data sets that are one deflated stream, which a sender must make even. Source: PS3.5 A.5.
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 #: The transfer syntax of a file that does not name it, from what pydicom found: implicit VR, little endian.
-_GUESSED = {
+_GUESSED: Mapping[object, str] = {
     (True, True): "1.2.840.10008.1.2",
     (False, True): "1.2.840.10008.1.2.1",
     (False, False): "1.2.840.10008.1.2.2",

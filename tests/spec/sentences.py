@@ -253,6 +253,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Sentence]]] = {
     "Conformance": {
         "conformance.statement": Sentence(
             "users must update the conformance statement to their application",
+            "Hilum's own is docs/conformance.md, made from the code",
             untestable="a duty of whoever builds a product on it",
         ),
     },

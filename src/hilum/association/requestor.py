@@ -51,7 +51,7 @@ MAX_CONTEXTS: Final = 128
 #: Transfer syntaxes whose data set is one deflated stream. Source: PS3.5 A.5, A.7.
 _DEFLATED: Final = frozenset({DEFLATED_LE, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 #: Only answers come back, and they are small.
-_MAX_PDU_BYTES: Final = 16384
+MAX_PDU_BYTES: Final = 16384
 #: How long an aborted peer may take to close.
 _LINGER_SECONDS: Final = 1.0
 #: Events kept while a data set is being sent; a sane peer says one thing then at most.
@@ -103,7 +103,7 @@ class Requestor:
         if not 0 < len(pairs) <= MAX_CONTEXTS:
             raise LocalError(f"an association has 1 to {MAX_CONTEXTS} presentation contexts, not {len(pairs)}")
         sock = _connect(peer, timeouts)
-        connection = Connection(Role.REQUESTOR, max_pdu_length=_MAX_PDU_BYTES)
+        connection = Connection(Role.REQUESTOR, max_pdu_length=MAX_PDU_BYTES)
         link = Link(
             sock,
             connection,

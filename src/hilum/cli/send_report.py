@@ -30,7 +30,9 @@ def tell(found: Found, report: Report, skipped: Sequence[Skipped], *, as_json: b
         if not quiet:
             _summary(found, report)
         _failures(report, skipped, quiet=quiet)
-        if report.error is not None:
+        if report.interrupted:
+            complain("interrupted")
+        elif report.error is not None:
             complain(str(report.error))
             if remedy := remedy_for(report.error, found.peer, found.calling):
                 complain(remedy)

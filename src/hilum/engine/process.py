@@ -352,7 +352,7 @@ def _load(path: Path) -> dict[str, object] | None:
         record = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
 

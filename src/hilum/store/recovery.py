@@ -98,10 +98,18 @@ class Recovery:
         if info is None and row is not None:
             info = reception.info_of(row)  # association.json was damaged on disk: the ledger knows the same
         if info is None:
-            _log.error("spool.strange_folder", folder=str(leftover.folder), remedy="remove it by hand")
+            self._tell_strange(leftover)
             return False
         self._recover(info, leftover, is_known=row is not None)
         return True
+
+    def _tell_strange(self, leftover: spool.Leftover) -> None:
+        """Neither the folder nor the ledger knows whose instances these are: an operator has to look."""
+        why = f"{len(leftover.complete)} instances are in it, and its association.json is missing or damaged"
+        remedy = "read from the files who sent them, have them sent again, then remove the folder"
+        _log.error("spool.strange_folder", folder=str(leftover.folder), why=why, remedy=remedy)
+        with self.database.write() as connection:
+            note(connection, "folder", str(leftover.folder), "strange", now=self.clock(), why=why, remedy=remedy)
 
     def _recover(self, info: AssociationInfo, leftover: spool.Leftover, *, is_known: bool) -> None:
         rule = self.settings.rules(info.called)

@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 from structlog.testing import capture_logs
 
+from hilum.errors import PermanentError
 from hilum.group.worker import CloseStep
 from hilum.ledger import grouping, reception, work
 from hilum.ledger.database import Database
 from hilum.ledger.transition import AnyRow
 from hilum.model import GroupId, GroupKind
-from hilum.states import GroupEvent
+from hilum.states import GroupEvent, IllegalTransitionError
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Incoming, Reception
 
@@ -78,6 +80,7 @@ class Ledger(RuleBasedStateMachine):
         self.open: dict[str, Incoming] = {}
         self.held: set[str] = set()
         self.removed: set[str] = set()
+        self.remove_at: dict[str, datetime] = {}
         self.accepted: dict[str, int] = {}
         self.planned: set[int] = set()
 
@@ -120,11 +123,14 @@ class Ledger(RuleBasedStateMachine):
             association.abort(retention=100)
         del self.open[association.id]
         self.held.add(association.id)
+        self.remove_at[association.id] = self.clock.in_(100)
         return association
 
     @rule(association=consumes(held_ones))
     def let_the_operator_accept(self, association: Incoming) -> None:
-        if association.id in self.removed:
+        if self.remove_at[association.id] <= self.clock():
+            with pytest.raises(PermanentError if association.id in self.held else IllegalTransitionError):
+                association.ask_accept()
             return
         with capture_logs():
             association.ask_accept()

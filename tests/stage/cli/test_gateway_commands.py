@@ -241,3 +241,13 @@ def test_a_destination_is_a_peer_by_its_name(make_site: MakeSite, pacs: Pacs, at
     ran = at(site)("echo", "PACS")
     assert ran.code == 0, ran.err
     assert [one.calling for one in pacs.associations] == ["GATEWAY"]
+
+
+def test_a_full_disk_is_the_first_thing_that_status_tells(make_site: MakeSite, at: At, tmp_path: Path) -> None:
+    with make_site({"storage": {"watermark-percent": 1}}) as site:
+        refused = at(site)("send", f"HILUM@127.0.0.1:{site.port}", make_instance(tmp_path / "ct"))
+        assert refused.code == 3
+        assert "temporary congestion" in refused.err
+        (first, *_) = at(site)("status", "--json").json["attention"]
+        assert "nothing new is taken" in first["what"]
+        assert "limit 1 %" in first["what"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hilum.errors import PermanentError
 from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.transition import LeaseLostError, NoSuchRowError
@@ -126,6 +127,15 @@ def test_what_was_removed_cannot_be_accepted(desk: Reception, clock: MovableCloc
         reception.expired(connection, aborted.id, fence=row.fence, now=clock())
     with pytest.raises(IllegalTransitionError):
         aborted.ask_accept()
+
+
+def test_what_is_about_to_be_removed_cannot_be_accepted_any_more(desk: Reception, clock: MovableClock) -> None:
+    """The step that removes it may be at it already: accepting would promise files that are going."""
+    over = desk.associate().receive("1.1").abort(retention=60)
+    clock.forward(60)
+    with pytest.raises(PermanentError, match="it is gone"):
+        over.ask_accept()
+    assert over.state == "held"
 
 
 def test_what_an_operator_wants_is_not_removed_although_its_time_is_over(desk: Reception, clock: MovableClock) -> None:

@@ -11,6 +11,7 @@ import pytest
 from harness.data import make_instance
 from hilum.ledger import reception
 from hilum.ledger.database import Database
+from hilum.ledger.tables import associations
 from hilum.model import AETitle, AssociationId, AssociationInfo
 from hilum.store.part10 import file_meta
 from hilum.store.receive import StoreRule, StoreSettings
@@ -71,6 +72,20 @@ def test_instances_are_kept_when_only_the_record_of_their_association_is_damaged
     assert (row.state, row.instances, row.calling) == ("held", 1, "SCANNER")
     assert not left.held_step.claim(clock(), clock.in_(60), 1)  # nothing is over
     assert (left.settings.spool / row.folder / "1.dcm").is_file()
+
+
+def test_instances_of_nobody_are_left_alone_and_told(
+    left: Spool, desk: Reception, database: Database, tmp_path: Path
+) -> None:
+    shutil.copy(make_instance(tmp_path, sop_instance="1.1"), left.folder / "1.dcm")
+    (left.folder / "association.json").write_bytes(b"")
+    with database.write() as connection:  # a power cut took back the note that it was open
+        connection.execute(associations.delete())
+    assert left.start() == 0
+    assert (left.folder / "1.dcm").is_file()
+    (line,) = desk.history(event="strange")
+    assert (line.subject, line.why.split()[0]) == (str(left.folder), "1")
+    assert line.remedy
 
 
 def test_a_file_with_a_damaged_head_does_not_keep_the_gateway_from_starting(

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hilum.cli.app import app as hilum
 from hilum.cli.conformance import Form, command
 from hilum.cli.statement.document import Contents, Figure, Section, Statement, Table
 from hilum.cli.statement.markdown import markdown
@@ -171,6 +173,13 @@ def test_who_lets_anybody_send_is_told_so(capsys: pytest.CaptureFixture[str], tm
     app.write_text("dicom: {scp: {reject-unknown-sources: false}}")
     assert "anybody who reaches the port may send" in " ".join(printed(capsys, app).split())
     assert "anybody" not in printed(capsys)
+
+
+def test_the_command_line_has_it(app: Path) -> None:
+    ran = CliRunner().invoke(hilum, ["conformance", "--config", str(app), "--format", "json"])
+    assert ran.exit_code == 0
+    assert json.loads(ran.stdout)["cover"]["configuration"] == str(app)
+    assert CliRunner().invoke(hilum, ["conformance", "--format", "pdf"]).exit_code == 2
 
 
 def test_a_configuration_with_mistakes_gives_no_statement(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

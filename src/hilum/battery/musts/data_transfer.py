@@ -118,16 +118,16 @@ def every_boundary(to: Target) -> Findings:
             association.line.send(bytes((byte,)))
         yield seen(association.line.answer(), "0000", case="one byte a packet")
         shelf = to.files()
-        whole = None
+        before: bytes | None = None
         for size in (4096, 10, 14, 130, 132):
             instance = to.instance()
             yield seen(association.tell(store_pdus(instance, size=size)), "0000", case=f"data set of {size} each")
             stored = shelf.wait(instance.sop_instance, to.patience)
             # The SOP Instance UIDs are of one length, so that nothing else may differ.
             found = None if stored is None else stored.data_set.replace(instance.sop_instance.encode(), b"")
-            whole = whole or found
+            before = before or found
             yield fact(found is not None, "no file", "a file", f"data set of {size} each")
-            yield fact(found == whole, "other bytes", "the same bytes", f"data set of {size} each")
+            yield fact(found == before, "other bytes", "the same bytes", f"data set of {size} each")
 
 
 @must(64, "fragments of odd length are tolerated if the whole is even", "PS3.8 9.3.5.1, E.2")

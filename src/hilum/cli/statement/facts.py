@@ -42,7 +42,8 @@ class Facts:
 
 def seconds(span: timedelta) -> str:
     """A time that a peer may need: exact, so that it can be compared with the peer's own."""
-    return f"{span.total_seconds():g} s"
+    value = span.total_seconds()
+    return f"{int(value) if value.is_integer() else value} s"
 
 
 def syntaxes(uids: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
-from hilum.association.requestor import _MAX_PDU_BYTES, MAX_CONTEXTS
+from hilum.association.requestor import MAX_PDU_BYTES, MAX_CONTEXTS
 from hilum.cli import words
 from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
@@ -66,7 +66,7 @@ def _sop_classes() -> Section:
 def _policies(facts: Facts) -> Section:
     general = [
         ("Application context name", APPLICATION_CONTEXT),
-        ("Maximum PDU length received", f"{_MAX_PDU_BYTES} bytes"),
+        ("Maximum PDU length received", f"{MAX_PDU_BYTES} bytes"),
         (
             "Maximum PDU length sent",
             (
