@@ -1,4 +1,4 @@
-"""The PDUs of the upper layer as bytes; the two big ones are in ``request.py and acceptance.py``, the data stream is in ``pdata.py``.
+"""The PDUs of the upper layer as bytes; the big ones are in ``request.py`` and ``acceptance.py``, data in ``pdata.py``.
 
 Source: PS3.8 9.3.
 """

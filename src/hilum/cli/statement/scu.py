@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
-from hilum.association.requestor import MAX_PDU_BYTES, MAX_CONTEXTS
+from hilum.association.requestor import MAX_CONTEXTS, MAX_PDU_BYTES
 from hilum.cli import words
 from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
