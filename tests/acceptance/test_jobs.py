@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from acceptance.clock import Hands
+from harness.clock import Hands
 from harness.data import make_instance, make_series
 from harness.process import GatewayProcess
 from harness.sending import association, send, store

@@ -48,9 +48,9 @@ from typing import Any
 
 import pytest
 
-from acceptance.clock import Hands
 from acceptance.files import content, everything_in, tree
 from acceptance.outbox import closed_port, finished, results, sends_to, wait_for_deliveries
+from harness.clock import Hands
 from harness.data import make_instance, make_series
 from harness.pacs import Pacs
 from harness.process import GatewayProcess

@@ -18,9 +18,9 @@ import pydicom
 import pytest
 from pynetdicom import AE, evt
 
-from acceptance.clock import Hands, Still
 from acceptance.files import as_sent, in_every_transfer_syntax
 from acceptance.outbox import closed_port, finished, results, sends_to, wait_for_deliveries
+from harness.clock import Hands, Still
 from harness.data import CT_IMAGE_STORAGE, make_instance, make_series
 from harness.pacs import Pacs
 from harness.process import GatewayProcess

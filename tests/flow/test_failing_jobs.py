@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from flow.movable_clock import MovableClock
 from flow.workflows import one_workflow
+from harness.clock import Hands
 from harness.data import make_series
 from harness.pacs import Pacs
 from harness.sending import send
@@ -38,7 +38,7 @@ def retry(site: Site, job: AnyRow, *, tries: int = 1) -> None:
         work.ask_retry(connection, job.id, tries=tries, now=site.clock())
 
 
-def wait_for_failure(site: Site, clock: MovableClock) -> AnyRow:
+def wait_for_failure(site: Site, clock: Hands) -> AnyRow:
     """The one job once it has failed, with the waits between its attempts made short."""
 
     def look() -> list[AnyRow]:
@@ -52,7 +52,7 @@ def wait_for_failure(site: Site, clock: MovableClock) -> AnyRow:
 def test_a_job_that_fails_twice_succeeds_with_its_third_attempt(
     make_site: MakeSite, pacs: Pacs, tmp_path: Path
 ) -> None:
-    clock = MovableClock()
+    clock = Hands()
     files = make_series(tmp_path / "ct", 2)
     # What an attempt wrote before it failed must not be taken for a result.
     script = (
@@ -76,7 +76,7 @@ def test_a_job_that_fails_twice_succeeds_with_its_third_attempt(
 def test_a_job_that_has_used_its_attempts_is_failed_with_a_reason_and_its_log(
     make_site: MakeSite, pacs: Pacs, tmp_path: Path
 ) -> None:
-    clock = MovableClock()
+    clock = Hands()
     script = 'echo "loading the model"; echo "CUDA: out of memory" >&2; cp "$HILUM_INPUT"/* "$HILUM_OUTPUT"/; exit 3'
     with make_site(one_workflow(shell(script, attempts=2), to=[pacs]), clock=clock) as site:
         send(site.port, *make_series(tmp_path / "ct", 1))
@@ -92,7 +92,7 @@ def test_a_job_that_has_used_its_attempts_is_failed_with_a_reason_and_its_log(
 def test_a_failed_job_that_is_retried_by_hand_runs_with_fresh_attempts(
     make_site: MakeSite, pacs: Pacs, tmp_path: Path
 ) -> None:
-    clock = MovableClock()
+    clock = Hands()
     files = make_series(tmp_path / "ct", 2)
     script = f'[ -e {tmp_path}/licence ] || {{ echo "no licence"; exit 1; }}; cp "$HILUM_INPUT"/* "$HILUM_OUTPUT"/'
     with make_site(one_workflow(shell(script, attempts=1), to=[pacs]), clock=clock) as site:
@@ -108,7 +108,7 @@ def test_a_failed_job_that_is_retried_by_hand_runs_with_fresh_attempts(
 def test_a_workflow_that_runs_too_long_is_stopped_with_everything_it_started(
     make_site: MakeSite, tmp_path: Path
 ) -> None:
-    clock = MovableClock()
+    clock = Hands()
     script = f"sleep 1000 & echo $! > {tmp_path}/child; echo begun; wait"
     with make_site(one_workflow(shell(script, timeout=1, attempts=1)), clock=clock) as site:
         send(site.port, *make_series(tmp_path / "ct", 1))

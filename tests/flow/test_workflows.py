@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from flow.movable_clock import MovableClock
 from flow.workflows import one_workflow, workflow
+from harness.clock import Hands
 from harness.data import make_series
 from harness.pacs import Pacs
 from harness.sending import send
@@ -75,7 +75,7 @@ def test_a_processor_that_wants_no_job_leaves_the_group_stored_and_shown(make_si
 
 
 def test_a_processor_that_breaks_parks_the_group_until_it_is_mended(make_site: MakeSite, tmp_path: Path) -> None:
-    clock = MovableClock()
+    clock = Hands()
     files = make_series(tmp_path / "a", 2)
     keys = one_workflow()
     keys["dicom"] = {"scp": {"ae-titles": [{"ae-title": "HILUM", "processors": ["flow.series_processor:Broken"]}]}}

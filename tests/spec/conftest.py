@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from harness.clock import Hands
 from harness.site import Site
 from hilum import config
 from hilum.clock import Clock, utc_now
-from spec.hands import Hands
 from spec.peers import Archive
 
 #: What a machine that runs tests needs and no test is about; told by the environment, so that app.yaml stays as it is.

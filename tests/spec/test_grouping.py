@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.clock import Hands
 from harness.data import make_instance, make_series
 from harness.sending import association, send, store
 from harness.site import Site
-from spec.hands import Hands
 from spec.job_folder import batches, jobs_of, uids, wait_for_jobs
 from spec.sentences import sentence
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.clock import Hands
 from harness.data import make_instance, make_series
 from harness.pacs import Pacs
 from harness.sending import association, send, store
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
 from spec.command_line import check
-from spec.hands import Hands
 from spec.job_folder import batches, jobs_of, uids, wait_for_jobs
 from spec.peers import REJECTED_CALLING, rejection
 from spec.sentences import sentence

@@ -9,11 +9,11 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from harness.clock import Hands
 from harness.data import make_instance, make_series
 from harness.sending import association, send, store
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
-from spec.hands import Hands
 from spec.job_folder import jobs_of, uids, wait_for_jobs
 from spec.peers import CT_IMAGE_STORAGE, MR_IMAGE_STORAGE, lose, modality
 from spec.real_files import real_files, syntax_and_uid

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hilum.battery.musts import CHECKS
 from hilum.battery.target import Target
-from hilum.battery.verdict import Check, Deviates, NotObservable, UnobservableError, Verdict
+from hilum.battery.verdict import Check, Conforms, Deviates, NotObservable, UnobservableError, Verdict
 from hilum.errors import PermanentError, TemporaryError
 
 
@@ -44,7 +44,7 @@ def chosen(text: str) -> tuple[Check, ...]:
 def run(
     target: Target, checks: Iterable[Check] = CHECKS, *, tell: Callable[[Outcome], None] = lambda _: None
 ) -> Sequence[Outcome]:
-    """Run the checks; after each the peer must still answer, or the rest is left out.
+    """Run the checks; when the peer no longer answers, the rest is left out.
 
     Args:
         tell: Is given each outcome as it comes.
@@ -61,7 +61,8 @@ def run(
             verdict: Verdict = NotObservable(f"the peer has not answered since check {lost}")
         else:
             verdict = check.run(target)
-            if not target.alive():
+            # A peer that has done just what it should is there still; if it is not, the next check tells.
+            if verdict != Conforms() and not target.alive():
                 lost = check.number
                 verdict = Deviates("answers no more", "an answer to the next request for an association")
         outcomes.append(Outcome(check=check, verdict=verdict, seconds=time.monotonic() - began))

@@ -15,6 +15,7 @@ from hilum.cli import (
     conformance,
     deliveries,
     demo,
+    doctor,
     echo,
     groups,
     history,
@@ -51,6 +52,7 @@ _COMMANDS: Final = {
     "echo": _SPEAK,
     "send": _SPEAK,
     "receive": _SPEAK,
+    "doctor": _SPEAK,
 }
 
 
@@ -118,3 +120,4 @@ for _name, _command in (
     app.command(_name, cls=Verb)(_command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
+app.add_typer(doctor.app, name="doctor")

@@ -23,6 +23,7 @@ _PIPE_WIDTH: Final = 240
 _STYLES: Final = {
     "failed": "bold red",
     "given up": "bold red",
+    "deviates": "bold red",
     "parked": "bold red",
     "held": "yellow",
     "stored only": "yellow",
@@ -33,6 +34,7 @@ _STYLES: Final = {
     "open": "cyan",
     "complete": "green",
     "delivered": "green",
+    "conforms": "green",
 }
 
 

@@ -81,6 +81,16 @@ class NewJob:
     tries: int
 
 
+def _ready(now: datetime) -> ColumnElement[bool]:
+    return and_(groups.c.state == states.Group.CLOSED, or_(groups.c.not_before.is_(None), groups.c.not_before <= now))
+
+
+def anything_closed(connection: Connection, now: datetime) -> bool:
+    """Whether a closed group waits for its jobs."""
+    found = select(groups.c.id).where(_ready(now), unleased(groups, now))
+    return bool(connection.execute(select(found.exists())).scalar())
+
+
 def claim_closed(
     connection: Connection, *, owner: str, now: datetime, until: datetime, limit: int
 ) -> Sequence[tuple[Lease, ClosedGroup]]:
