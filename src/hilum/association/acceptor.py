@@ -234,6 +234,7 @@ class Acceptor:
             sink=sink,
             observer=self._observer,
             object_bytes=settings.object_bytes,
+            log_commands=settings.log_commands,
         )
         outcome = self._serve(request, settings, provider, sink)
         self._observer(

@@ -48,12 +48,12 @@ class AdmissionRules:
     """What ``admit`` needs to know of the configuration.
 
     Attributes:
-        called: AE titles that Hilum answers to.
+        called: AE titles that we answer to; ``None`` = any.
         sources: In the order of the configuration; only asked when ``reject_unknown_sources``.
         max_associations: Upper limit of associations open at the same time.
     """
 
-    called: frozenset[AETitle]
+    called: frozenset[AETitle] | None
     sources: tuple[Source, ...]
     reject_unknown_sources: bool
     max_associations: int
@@ -160,14 +160,14 @@ def _known_called(text: str, rules: AdmissionRules) -> AETitle | Rejected:
         return Rejected(
             reject=Reject.CALLED_NOT_RECOGNIZED,
             why=f"the called AE title {text[:16]!r} is not valid: {error}",
-            remedy=f"let the device call one of {_listed(rules.called)}",
+            remedy=f"let the device call {_listed(rules.called)}",
         )
-    if title in rules.called:
+    if rules.called is None or title in rules.called:
         return title
     return Rejected(
         reject=Reject.CALLED_NOT_RECOGNIZED,
         why=f"called AE title {str(title)!r} is not in dicom.scp.ae-titles{_other_case(title, rules.called)}",
-        remedy=f"let the device call one of {_listed(rules.called)}, or add ae-title {title} to dicom.scp.ae-titles",
+        remedy=f"let the device call {_listed(rules.called)}, or add ae-title {title} to dicom.scp.ae-titles",
     )
 
 

@@ -5,8 +5,11 @@ Knows messages and the sink, no socket: answers are queued on the wire connectio
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import structlog
 
 from hilum.association.observer import InstanceRefused, Observer, Tally
 from hilum.association.sink import AssociationSink, InstanceWriter
@@ -22,6 +25,8 @@ from hilum.wire import (
     response,
     store_response,
 )
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -47,6 +52,7 @@ class Provider:
         sink: Takes the instances; the provider neither releases nor breaks it.
         observer: Is told of each refused instance.
         object_bytes: The largest data set that is taken.
+        log_commands: Write every command set to the log.
 
     Attributes:
         association: Whose requests these are.
@@ -60,12 +66,14 @@ class Provider:
         sink: AssociationSink,
         observer: Observer,
         object_bytes: int,
+        log_commands: bool = False,
     ) -> None:
         self._connection = connection
         self.association = association
         self._sink = sink
         self._observer = observer
         self._object_bytes = object_bytes
+        self._log_commands = log_commands
         self._syntaxes: dict[int, tuple[Uid, Uid]] = {}  # by context, checked when first used
         self._incoming: _Incoming | None = None
         self._stored = self._passed_over = self._refused = self._echoes = self._data_bytes = 0
@@ -87,6 +95,8 @@ class Provider:
         Raises:
             PeerError: The peer answers what nobody asked.
         """
+        if self._log_commands:
+            _log.info("dimse.command", association=self.association.id, context=context_id, **_told(command))
         if command.is_response:
             raise PeerError(
                 f"a response, command field {command.field:04X}H, came although nothing was asked", source=0, reason=0
@@ -107,7 +117,7 @@ class Provider:
         if command.has_data:
             self._incoming = _Incoming(context_id=context_id, command=command, writer=writer, reply=reply)
         elif reply is not None:
-            self._connection.send_command(context_id, reply)
+            self._send(context_id, reply)
 
     def data(self, fragments: Sequence[memoryview], *, last: bool) -> None:
         """Take the next bytes of the current data set; with the last ones the answer is queued.
@@ -138,13 +148,18 @@ class Provider:
             reply = store_response(incoming.command, answer)
         self._incoming = None
         if reply is not None:
-            self._connection.send_command(incoming.context_id, reply)
+            self._send(incoming.context_id, reply)
 
     def abandon(self) -> None:
         """The association is over: an unfinished instance leaves no trace."""
         incoming, self._incoming = self._incoming, None
         if incoming is not None and incoming.writer is not None:
             incoming.writer.discard()
+
+    def _send(self, context_id: int, reply: Command) -> None:
+        if self._log_commands:
+            _log.info("dimse.response", association=self.association.id, context=context_id, **_told(reply))
+        self._connection.send_command(context_id, reply)
 
     def _begin(self, context_id: int, command: Command) -> InstanceWriter | Answer:
         """Start an instance at the sink, or tell why not."""
@@ -194,3 +209,8 @@ class Provider:
             self._stored += 1
         else:
             self._passed_over += 1
+
+
+def _told(command: Command) -> dict[str, object]:
+    """The elements that a command set has."""
+    return {name: value for name, value in dataclasses.asdict(command).items() if value not in ("", None)}

@@ -24,6 +24,7 @@ class AcceptorSettings:
         pre_association: Connections without an association, in all.
         pre_association_per_host: The same from one address.
         object_bytes: The largest data set that is taken; a larger one ends its association.
+        log_commands: Write every command set, requests and responses, to the log.
     """
 
     rules: AdmissionRules
@@ -36,6 +37,7 @@ class AcceptorSettings:
     pre_association: int = 256
     pre_association_per_host: int = 16
     object_bytes: int = 16 * 1024**3
+    log_commands: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hilum.battery.musts import CHECKS
@@ -42,7 +42,7 @@ def chosen(text: str) -> tuple[Check, ...]:
 
 
 def run(
-    target: Target, checks: Iterable[Check] = CHECKS, *, tell: Callable[[Outcome], None] = lambda _: None
+    target: Target, checks: Sequence[Check] = CHECKS, *, tell: Callable[[Outcome], None] = lambda _: None
 ) -> Sequence[Outcome]:
     """Run the checks; when the peer no longer answers, the rest is left out.
 
@@ -62,7 +62,8 @@ def run(
         else:
             verdict = check.run(target)
             # A peer that has done just what it should is there still; if it is not, the next check tells.
-            if verdict != Conforms() and not target.alive():
+            suspect = verdict != Conforms() or check is checks[-1]
+            if suspect and not target.alive():
                 lost = check.number
                 verdict = Deviates("answers no more", "an answer to the next request for an association")
         outcomes.append(Outcome(check=check, verdict=verdict, seconds=time.monotonic() - began))

@@ -82,7 +82,7 @@ def battery(
     except PermanentError as error:
         raise UsageError(f"--only: {error}") from None
     target = Target(
-        host=host,
+        host=host.removeprefix("[").removesuffix("]"),
         port=port,
         called=called,
         calling=calling,

@@ -52,7 +52,7 @@ def command(
     from hilum.association.settings import AcceptorSettings
     from hilum.cli.peer import title
     from hilum.cli.receive_log import Narrator
-    from hilum.cli.receive_sink import AnyTitle, FolderReceiver
+    from hilum.cli.receive_sink import FolderReceiver
     from hilum.clock import utc_now
     from hilum.errors import PermanentError
     from hilum.wire import NegotiationPolicy
@@ -63,9 +63,7 @@ def command(
         raise PermanentError(f"{folder}: the folder cannot be made: {error.strerror}") from error
     titles = frozenset(title(text, "-aet") for text in aetitle or ())
     settings = AcceptorSettings(
-        rules=AdmissionRules(
-            called=titles or AnyTitle(), sources=(), reject_unknown_sources=False, max_associations=1000
-        ),
+        rules=AdmissionRules(called=titles or None, sources=(), reject_unknown_sources=False, max_associations=1000),
         negotiation=NegotiationPolicy(verification=True),
         max_pdu_length=pdu,
         artim=span(acse, "-ta"),

@@ -10,20 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from hilum.association.sink import Ending
-from hilum.model import AETitle, Answer, AssociationInfo, Header, StoreRequest
+from hilum.model import Answer, AssociationInfo, Header, StoreRequest
 from hilum.store import policy
 from hilum.store.part10 import file_meta
 from hilum.store.scan import HeadScanner, Unreadable
 from hilum.wire import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-
-
-class AnyTitle(frozenset[AETitle]):
-    """Every AE title: for a receiver that does not mind what it is called."""
-
-    __slots__ = ()
-
-    def __contains__(self, title: object) -> bool:
-        return isinstance(title, AETitle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,20 +96,10 @@ def _delivery(connection: Connection, number: int, now: datetime) -> str:
 def _group(connection: Connection, number: int, now: datetime) -> str:
     from hilum import states
     from hilum.errors import PermanentError
-    from hilum.ledger import views
-    from hilum.ledger.tables import groups
-    from hilum.ledger.transition import apply
+    from hilum.ledger import views, work
 
     group = views.group(connection, number)
     if (group.state, states.GroupEvent.RETRY_ASKED) not in states.GROUP:
         raise PermanentError(f"group {number} is {group.state.value}: there is nothing to retry")
-    apply(
-        connection,
-        groups,
-        number,
-        states.GroupEvent.RETRY_ASKED,
-        now=now,
-        why="asked by an operator",
-        values={"attempts": 0, "not_before": None, "remove_at": None, "why": ""},
-    )
+    work.ask_group_retry(connection, group.id, now=now)
     return f"Group {number} is given to the workflows again"

@@ -221,7 +221,8 @@ class _Attempt:
 
     def ask_to_end(self) -> None:
         """Leave word for the supervisor; without one the attempt ends here."""
-        on_disk.write_file(os.fspath(self.folder), on_disk.CANCEL, on_disk.utc_text() + "\n")
+        if not os.path.lexists(self.folder / on_disk.CANCEL):
+            on_disk.write_file(os.fspath(self.folder), on_disk.CANCEL, on_disk.utc_text() + "\n")
         if not self.begun:
             self._settle("cancelled", "cancelled before it started")
 

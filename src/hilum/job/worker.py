@@ -67,6 +67,9 @@ class PlanStep:
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claimed]:
         """Closed groups whose time has come."""
+        with self.database.read() as connection:
+            if not work.anything_closed(connection, now):
+                return ()
         with self.database.write() as connection:
             return work.claim_closed(connection, owner=self.owner, now=now, until=until, limit=limit)
 

@@ -6,8 +6,9 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,7 +149,7 @@ class Database:
         with ExitStack() as stack:
             stack.callback(os.close, lock)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(lock)
             except BlockingIOError:
                 raise LedgerUnusableError(
                     f"another gateway is running on the ledger {self.path}; "
@@ -169,6 +170,15 @@ def log_when_done(connection: Connection, level: int, event: str, **about: str) 
         level: As in ``logging``.
     """
     connection.info[_LINES].append({"level": level, "event": event, **about})
+
+
+def _lock(descriptor: int) -> None:
+    """Lock at once or nearly so: ``hilum status`` holds the lock for a moment to see whether a gateway has it."""
+    for _ in range(10):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.02)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _engine(url: str, synchronous: str) -> Engine:

@@ -95,9 +95,8 @@ def claim_closed(
     connection: Connection, *, owner: str, now: datetime, until: datetime, limit: int
 ) -> Sequence[tuple[Lease, ClosedGroup]]:
     """Lease closed groups to make their jobs, the oldest first. Counts the attempt before it begins."""
-    ready = and_(groups.c.state == states.Group.CLOSED, or_(groups.c.not_before.is_(None), groups.c.not_before <= now))
     rows = claim(
-        connection, groups, ready, owner=owner, now=now, until=until, limit=limit, order_by=[groups.c.closed_at]
+        connection, groups, _ready(now), owner=owner, now=now, until=until, limit=limit, order_by=[groups.c.closed_at]
     )
     for row in rows:
         connection.execute(update(groups).where(groups.c.id == row.id).values(attempts=groups.c.attempts + 1))
@@ -143,6 +142,17 @@ def _member(row: AnyRow) -> GroupMember:
         spool=f"{row.folder}/{row.number}.dcm",
         size=row.size,
     )
+
+
+def ask_group_retry(connection: Connection, group: GroupId, *, now: datetime) -> None:
+    """Command of an operator: make the jobs of a group that was parked, or that no workflow wanted.
+
+    Raises:
+        NoSuchRowError, IllegalTransitionError: It does not exist, or has its jobs.
+    """
+    values = {"attempts": 0, "not_before": None, "remove_at": None, "why": ""}
+    event = states.GroupEvent.RETRY_ASKED
+    apply(connection, groups, group, event, now=now, why="asked by an operator", values=values)
 
 
 def planned(connection: Connection, lease: Lease, made: Sequence[NewJob], *, now: datetime) -> None:

@@ -97,6 +97,7 @@ def _acceptor(scp: config.Scp) -> AcceptorSettings:
         pre_association=scp.limits.pre_association,
         pre_association_per_host=scp.limits.pre_association_per_host,
         object_bytes=int(scp.limits.object_gb * _GB),
+        log_commands=scp.log_dimse_datasets,
     )
 
 

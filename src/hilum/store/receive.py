@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +56,7 @@ class StoreSettings:
         spool: ``storage.temporary``.
         rules: By called AE title.
         aborted_retention: How long associations that ended without a release are held.
-        log_data_sets: Write command sets and data sets, pixel data excepted, to the log: personal data.
+        log_data_sets: Write data sets, pixel data excepted, to the log: personal data.
     """
 
     spool: Path
@@ -121,8 +120,6 @@ class SpoolSink:
 
     def begin(self, request: StoreRequest) -> SpoolWriter | Answer:
         """Start an instance, or answer it at once."""
-        if self._settings.log_data_sets:
-            _log.info("dimse.command", association=self.info.id, **dataclasses.asdict(request))
         full = self._receiver.watermark.full()
         decided = policy.before(request, full=full, ignored=self.rule.ignored)
         if decided is policy.SUCCESS:
