@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from harness.site import Site
 from hilum.battery import Shelf, Target
@@ -21,11 +22,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder.mkdir()
     scp = {
         "host": "::",
+        "max-associations": 2,
         "reject-unknown-sources": True,
         "sources": [{"host-ip": host, "ae-title": CALLING} for host in ("127.0.0.1", "::1")],
         "timeouts": {"artim": TIMER, "pdu": TIMER, "idle": TIMER},
     }
-    with Site(folder, {"dicom": {"scp": scp}}) as started:
+    # It lives between tests, where nobody catches what it says.
+    with structlog.testing.capture_logs(), Site(folder, {"dicom": {"scp": scp}}) as started:
         yield started
 
 

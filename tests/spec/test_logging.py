@@ -79,7 +79,10 @@ def test_if_configured_command_sets_and_data_sets_are_in_the_log(
     events = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     commands = [one for one in events if one["event"] == "dimse.command"]
     data_sets = [one for one in events if one["event"] == "dimse.data_set"]
-    assert (commands[0]["sop_class"], commands[0]["sop_instance"]) == (CT_IMAGE_STORAGE, portrait.stem)
+    assert (CT_IMAGE_STORAGE, portrait.stem) in {(one["sop_class"], one.get("sop_instance")) for one in commands}
+    responses = [one for one in events if one["event"] == "dimse.response"]
+    assert (portrait.stem, 0) in {(one.get("sop_instance"), one["status"]) for one in responses}
+    assert len(responses) == len(commands)
     text = "\n".join(data_sets[0]["data_set"])
     for expected in (NAME, PATIENT_ID, "19610412", portrait.stem):
         assert expected in text

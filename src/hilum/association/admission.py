@@ -199,8 +199,10 @@ def parse_network(host_ip: str) -> Network | None:
 def _other_case(title: AETitle, titles: frozenset[AETitle] | set[AETitle]) -> str:
     """A hint when only upper and lower case differ, the most common mistake with titles."""
     near = sorted(other for other in titles if other.lower() == title.lower())
-    return f" (it has {_listed(near)}: upper and lower case matter)" if near else ""
+    return f" (it has {_listed(frozenset(near))}: upper and lower case matter)" if near else ""
 
 
-def _listed(titles: frozenset[AETitle] | list[AETitle]) -> str:
+def _listed(titles: frozenset[AETitle] | None) -> str:
+    if titles is None:
+        return "a title of 1 to 16 characters"
     return ", ".join(repr(str(title)) for title in sorted(titles)) or "(none is configured)"

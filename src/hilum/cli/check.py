@@ -87,14 +87,15 @@ def _probe_all(settings: Settings) -> dict[str, Probe]:
     from concurrent.futures import ThreadPoolExecutor
 
     from hilum.association.peer import Peer
-    from hilum.association.settings import RequestorTimeouts
+    from hilum.cli.options import requestor_timeouts
     from hilum.cli.probe import probe
 
     scu = settings.dicom.scu
+    timeouts = requestor_timeouts(scu.timeouts.connect, scu.timeouts.association, scu.timeouts.dimse)
     with ThreadPoolExecutor(16) as pool:
         going = {
             one.name: pool.submit(
-                probe, Peer(host=one.host_ip, port=one.port, called=one.ae_title), scu.ae_title, RequestorTimeouts()
+                probe, Peer(host=one.host_ip, port=one.port, called=one.ae_title), scu.ae_title, timeouts
             )
             for one in scu.destinations
         }

@@ -20,7 +20,7 @@ from hilum.clock import Clock
 from hilum.deliver import policy
 from hilum.errors import TemporaryError
 from hilum.ledger import dispatch
-from hilum.ledger.database import Database
+from hilum.ledger.database import Database, LedgerBusyError
 from hilum.ledger.tables import deliveries
 from hilum.ledger.transition import give_back, renew
 from hilum.model import AETitle, Answer, Uid
@@ -145,12 +145,15 @@ class SendStep:
         return parcel
 
     def _avoid(self, settings: DeliverySettings) -> frozenset[str]:
-        """Destinations that have enough going on; one that did not answer well last time gets one parcel at a time."""
+        """Destinations that have enough going on.
+
+        One that did not answer well last time gets one parcel at a time; and none gets every place as long as there is
+        another destination, since one that hangs would take them all.
+        """
+        most = max(1, settings.max_associations - (len(settings.destinations) > 1))
         with self._lock:
             return frozenset(
-                name
-                for name, count in self._going.items()
-                if count >= (1 if name in self._unwell else settings.max_associations)
+                name for name, count in self._going.items() if count >= (1 if name in self._unwell else most)
             )
 
     def act(self, parcel: dispatch.Parcel) -> Mapping[int, Failed]:
@@ -193,6 +196,8 @@ class SendStep:
         except AssociationRejectedError as error:
             fault = policy.Fault.UNREACHABLE if error.reject.transient else policy.Fault.MISCONFIGURED
             broken = Failed(fault=fault, why=str(error))
+        except LedgerBusyError:
+            raise  # ours, and no word about the destination
         except TemporaryError as error:
             broken = Failed(fault=policy.Fault.UNREACHABLE, why=str(error))
         except _StoppedError:

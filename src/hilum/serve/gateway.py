@@ -68,6 +68,7 @@ class Gateway:
         self._wake = Wake()
         self._unrecorded: deque[Unrecorded] = deque()
         self._stopping = threading.Event()
+        self._reloading = threading.Lock()
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
@@ -177,6 +178,10 @@ class Gateway:
         Returns:
             Whether it is in force now; if not, the log and the history say why, and nothing has changed.
         """
+        with self._reloading:  # the file's watcher and SIGHUP can come at the same moment
+            return self._reload()
+
+    def _reload(self) -> bool:
         assert self._path is not None
         old = self._assembly.settings
         try:
