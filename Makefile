@@ -16,10 +16,10 @@ READY := .venv/.ready
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs pins setup
+.PHONY: help run demo test lint types docs interoperability pins setup
 
 help: ## list the verbs
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
 
 run: $(READY) app.yaml ## start the gateway with ./app.yaml, made first if absent
 	@exec $(BIN)/hilum serve --config app.yaml
@@ -41,6 +41,10 @@ types: $(READY) ## check the types
 
 docs: $(READY) ## write the generated pages of docs/
 	@scripts/generate-docs
+
+interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, live
+	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
+	@exec scripts/compare-peers
 
 pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
 	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)

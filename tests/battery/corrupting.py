@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import threading
@@ -56,10 +57,14 @@ class Proxy:
         self._threads[0].start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+    def stop(self) -> None:
+        """Refuse whoever comes from now on."""
+        _end(self._listener)
         self._threads[0].join(10)
         self._listener.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
         with self._guard:
             sockets, threads = self._open, self._threads
         for sock in sockets:
@@ -92,7 +97,7 @@ class Proxy:
         """From the battery to the peer."""
         asked = self._flaw.asked
         try:
-            for piece in _pieces(front) if asked is None else map(asked, _pdus(front)):
+            for piece in _pieces(front) if asked is None else _corrupted(front, asked):
                 back.sendall(piece)
         except OSError:
             pass
@@ -102,7 +107,7 @@ class Proxy:
     def _say(self, front: socket.socket, back: socket.socket, mute: bool) -> None:
         """From the peer to the battery."""
         try:
-            for pdu in map(self._flaw.said, _pdus(back)):
+            for pdu in _corrupted(back, self._flaw.said):
                 front.sendall(b"" if mute else pdu)
         except OSError:
             pass
@@ -111,10 +116,8 @@ class Proxy:
 
 
 def _end(sock: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
 
 
 def _pieces(sock: socket.socket) -> Iterable[bytes]:
@@ -122,22 +125,23 @@ def _pieces(sock: socket.socket) -> Iterable[bytes]:
         yield data
 
 
-def _pdus(sock: socket.socket) -> Iterable[bytes]:
+def _corrupted(sock: socket.socket, corrupt: Corruption) -> Iterable[bytes]:
     waiting = b""
     for data in _pieces(sock):
         waiting += data
         while len(waiting) >= 6 and len(waiting) >= (size := 6 + struct.unpack(">I", waiting[2:6])[0]):
-            yield waiting[:size]
+            yield corrupt(waiting[:size])
             waiting = waiting[size:]
     yield waiting
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpoiltShelf(Shelf):
     """Files that are not as the peer has written them."""
 
-    spoil: Corruption = staticmethod(honest)
+    spoil: Corruption = honest
 
     def holding(self, sop_instance: str) -> list[File]:
         """What is there, spoilt; what becomes empty is not there."""
-        spoilt = [File(one.path, self.spoil(one.content)) for one in super().holding(sop_instance)]
+        spoilt = [File(one.path, self.spoil(one.content)) for one in Shelf.holding(self, sop_instance)]
         return [one for one in spoilt if one.content]

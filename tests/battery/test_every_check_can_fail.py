@@ -15,6 +15,7 @@ from battery.conftest import CALLING, TIMER
 from battery.corrupting import Corruption, Flaw, Proxy, SpoiltShelf, honest
 from harness.site import Site
 from hilum.battery import CHECKS, Conforms, Deviates, Shelf, Target
+from hilum.battery.association import echo_pdu
 from hilum.battery.instance import PATIENT_NAME
 from hilum.battery.octets import ABORT, AC, DATA, JPEG, RELEASE_RP, RJ, RQ
 
@@ -175,10 +176,10 @@ WRONG: Final[Mapping[int, Wrong]] = {
     11: Wrong("0600000000040000ff00", Flaw(said=at(RELEASE_RP, (8, b"\xff")))),
     12: says_nothing(Flaw(hangs=True)),
     13: Wrong("P-DATA", Flaw(asked=drop(5))),
-    14: Wrong("half an instance stays", files=lambda content: content + b"of course"),
+    14: Wrong("what was answered is gone", files=lambda _: b"", patience=BRIEF),
     17: Wrong("RJ 1/1/1", GRUMPY),
     18: Wrong("others", Flaw(said=at(AC, (8, b"\xff")))),
-    19: Wrong("FIN", MUTE_ON_REJECTION),
+    19: Wrong("FIN", Flaw(said=drop(ABORT))),
     20: Wrong("silent", Flaw(deaf=True), patience=BRIEF),
     21: Wrong("AC", TRUSTING),
     22: Wrong("AC", TRUSTING),
@@ -229,7 +230,7 @@ WRONG: Final[Mapping[int, Wrong]] = {
     67: Wrong(r"9\.25\..*", Flaw(said=element(0x1000, b"9"))),
     68: Wrong("A700", FULL),
     69: Wrong("0000", EASY),
-    70: Wrong("0000", Flaw(asked=element(0x0100, b"\x30\0"))),
+    70: Wrong("0000", Flaw(asked=lambda pdu: echo_pdu() if pdu[0] == DATA else pdu)),
     71: Wrong("0000", EASY),
     72: Wrong("0000", EASY),
     73: Wrong("silent", Flaw(said=drop(ABORT), hangs=True), patience=BRIEF),
@@ -239,7 +240,7 @@ WRONG: Final[Mapping[int, Wrong]] = {
     77: Wrong("0000", EASY),
     78: Wrong("0000", EASY),
     80: Wrong("no file yet", files=lambda _: b""),
-    81: Wrong("gone", files=lambda _: b""),
+    81: Wrong("gone", files=lambda _: b"", patience=BRIEF),
     82: Wrong("other bytes", Flaw(asked=swap(b"keep this", b"lose this"))),
     83: Wrong("changed", Flaw(asked=swap(b"keep this", b"lose this"))),
     84: Wrong("a mixture", files=spoil(b"\7" * 8, b"\7" * 4 + b"\x08" * 4)),
@@ -258,8 +259,7 @@ def run(number: int, target: Target, flaw: Flaw) -> object:
 @pytest.mark.parametrize("number", [pytest.param(number, id=f"{number:03}") for number in WRONG])
 def test_a_peer_that_is_wrong_in_this_deviates(number: int, target: Target, site: Site) -> None:
     wrong = WRONG[number]
-    shelf = SpoiltShelf(site.folder)
-    object.__setattr__(shelf, "spoil", wrong.files)
+    shelf = SpoiltShelf(site.folder, spoil=wrong.files)
     verdict = run(number, replace(target, patience=wrong.patience, slow=TIMER * 2, shelf=shelf), wrong.flaw)
     assert isinstance(verdict, Deviates), verdict
     assert re.fullmatch(wrong.found, verdict.found), verdict

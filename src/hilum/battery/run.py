@@ -89,6 +89,4 @@ def _introduce(target: Target) -> None:
             "calling one that it accepts; see --called and --calling"
         )
     if answer != "AC":
-        raise TemporaryError(
-            f"{who} answers {answer} to a request for an association; check that it speaks DICOM there"
-        )
+        raise TemporaryError(f"{who}: a request for an association is met with {answer}; check that it speaks DICOM")

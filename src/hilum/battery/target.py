@@ -22,8 +22,6 @@ from hilum.battery.verdict import RefusedError, UnobservableError
 
 #: Seconds between two tries to get an association from a peer that has none free just now.
 _BREATH: Final = 0.05
-#: How long a peer may need to recover from a check, in seconds, before it counts as lost.
-_RECOVERY: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +34,7 @@ class Target:
         patience: Seconds that an answer may take.
         calm: Seconds without anything that count as nothing more will come.
         slow: Seconds that any timer of the peer runs at most; ``None`` leaves out what needs them.
+        recovery: Seconds that it may need after a check before it answers again.
         stores: Whether it may be sent instances.
         shelf: Where the files lie that it stores; ``None`` if they cannot be seen.
     """
@@ -47,6 +46,7 @@ class Target:
     patience: float = 2.0
     calm: float = 0.3
     slow: float | None = None
+    recovery: float = 10.0
     stores: bool = True
     shelf: Shelf | None = None
 
@@ -129,7 +129,7 @@ class Target:
 
     def alive(self) -> bool:
         """Whether the peer answers a request for an association, given some time to recover."""
-        until = time.monotonic() + max(_RECOVERY, self.patience)
+        until = time.monotonic() + max(self.recovery, self.patience)
         while (left := until - time.monotonic()) > 0:
             try:
                 with self.connect() as line:

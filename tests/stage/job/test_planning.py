@@ -338,7 +338,7 @@ def test_the_lease_of_a_long_copy_is_kept(planning: Planning, desk: Reception, c
     clock.forward(50)
     planning.step.renew(claimed, clock() + LEASE)
     clock.forward(50)
-    assert planning.step.claim(clock(), clock() + LEASE, 10) == []
+    assert planning.step.claim(clock(), clock() + LEASE, 10) == ()
     planning.step.record(claimed[0], planning.step.act(claimed[0]), clock())
 
 
