@@ -55,7 +55,10 @@ def test_a_line_of_json_is_one_line_without_control_characters(capsys: pytest.Ca
     assert json.loads(said) == {"comment": "a\nb\x1b[2J\x7f\x9b"}
 
 
-def test_a_table_in_a_pipe_is_plain_aligned_and_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_in_a_pipe_is_plain_aligned_and_never_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     columns = (Column("STATE", state=True, fixed=True), Column("N", right=True, fixed=True), Column("WHY"))
     output.table(columns, [("failed", "1", "x" * 150), ("complete", "22", "[::1] \x1b[31mred")], indent=2)
     assert capsys.readouterr().out.splitlines() == [
