@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from hilum.association import remedy
 from hilum.association.admission import Rejected, admit
 from hilum.association.capacity import Capacity
 from hilum.association.observer import (
@@ -20,10 +21,10 @@ from hilum.association.observer import (
     ConnectionDropped,
     Observer,
 )
-from hilum.association.provider import Provider
+from hilum.association.provider import ObjectTooLargeError, Provider
 from hilum.association.settings import AcceptorSettings
 from hilum.association.sink import AssociationSink, Ending, Receiver
-from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut
+from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut, Wait
 from hilum.clock import Clock
 from hilum.errors import PeerError, PermanentError, TemporaryError
 from hilum.model import AssociationId, AssociationInfo
@@ -52,6 +53,7 @@ class _Outcome:
 
     how: Ending | None
     why: str = ""
+    remedy: str = ""
 
 
 class Acceptor:
@@ -140,11 +142,11 @@ class Acceptor:
                     case AssociateRequested():
                         request = event.request  # unless more came with it: nothing may follow before our answer
                     case AssociateRefused():
-                        remedy = "the device's software does not fit; see its manual"
-                        self._report_rejection(event, event.reject, event.why, remedy)
+                        self._report_rejection(event, event.reject, event.why, remedy.OTHER_PROTOCOL)
                         return None
                     case _ if (why := self._early_end(event)) is not None:
-                        self._observer(ConnectionDropped(host=self._host, port=self._port, why=why))
+                        known = remedy.before_association(event)
+                        self._observer(ConnectionDropped(host=self._host, port=self._port, why=why, remedy=known))
                         return None
                     case _:
                         pass
@@ -197,7 +199,7 @@ class Acceptor:
         self._associate(request, settings, association, sink)
 
     def _report_rejection(
-        self, request: AssociateRequest | AssociateRefused, reject: Reject, why: str, remedy: str
+        self, request: AssociateRequest | AssociateRefused, reject: Reject, why: str, known_remedy: str
     ) -> None:
         self._observer(
             AssociationRejected(
@@ -207,7 +209,7 @@ class Acceptor:
                 called=request.called,
                 reject=reject,
                 why=why,
-                remedy=remedy,
+                remedy=known_remedy,
             )
         )
 
@@ -242,6 +244,7 @@ class Acceptor:
                 association=association,
                 how=outcome.how,
                 why=outcome.why,
+                remedy=outcome.remedy,
                 tally=provider.tally,
                 duration=timedelta(seconds=time.monotonic() - began),
             )
@@ -272,15 +275,18 @@ class Acceptor:
                 sink.release()
         except PeerError as error:
             self._connection.abort(error.source, error.reason)
-            outcome = _Outcome(Ending.PROTOCOL_ERROR, str(error))
+            too_large = isinstance(error, ObjectTooLargeError)
+            known = remedy.TOO_LARGE if too_large else remedy.of_ending(Ending.PROTOCOL_ERROR)
+            outcome = _Outcome(Ending.PROTOCOL_ERROR, str(error), known)
         except (TemporaryError, PermanentError) as error:
             self._connection.abort()
-            outcome = _Outcome(Ending.FAILED, str(error))
+            outcome = _Outcome(Ending.FAILED, str(error), remedy.of_ending(Ending.FAILED))
         except Exception as error:
             # The peer must not take silence for success, and the sink must learn that nothing follows.
             logger.exception("association.fault")
             self._connection.abort()
-            outcome = _Outcome(Ending.FAILED, f"a fault of the gateway, {type(error).__name__}: see the log")
+            why = f"a fault of the gateway, {type(error).__name__}: see the log"
+            outcome = _Outcome(Ending.FAILED, why, remedy.of_ending(Ending.FAILED))
         self._stand_up()
         if outcome.how is None:
             self._connection.confirm_release()
@@ -314,7 +320,7 @@ class Acceptor:
                         provider.command(context_id, command)
                     case ReleaseRequested():
                         release = True  # unless more came with it: whatever follows breaks the association
-                    case _ if (outcome := self._broken(event)) is not None:
+                    case _ if (outcome := self._broken(event, idle)) is not None:
                         return outcome
                     case _:
                         pass
@@ -323,23 +329,24 @@ class Acceptor:
             if run:
                 provider.data(run, last=False)
 
-    def _broken(self, event: LinkEvent) -> _Outcome | None:
+    def _broken(self, event: LinkEvent, idle: float) -> _Outcome | None:
         """How an event ends the association, if it does; what the peer must be told is queued."""
         match event:
-            case Aborted(by_peer=True, why=why):
-                return _Outcome(Ending.ABORTED, why)
-            case Aborted(why=why):
-                return _Outcome(Ending.PROTOCOL_ERROR, why)
+            case Aborted(by_peer=by_peer, why=why):
+                how = Ending.ABORTED if by_peer else Ending.PROTOCOL_ERROR
             case ConnectionLost():
-                return _Outcome(Ending.LOST, "the connection ended without release or abort")
-            case TimedOut(why=why):
+                how, why = Ending.LOST, "the connection ended without release or abort"
+            case TimedOut(why=why, wait=wait):
                 self._connection.abort()
-                return _Outcome(Ending.TIMED_OUT, why)
+                how = Ending.TIMED_OUT
+                if wait is Wait.NEXT:
+                    why = f"nothing came for {idle:g} s"
             case Interrupted():
                 self._connection.abort()
-                return _Outcome(Ending.STOPPED, "the gateway is stopping")
+                how, why = Ending.STOPPED, "the gateway is stopping"
             case _:
                 return None
+        return _Outcome(how, why, remedy.of_association(event))
 
 
 def new_association_id(now: datetime) -> AssociationId:

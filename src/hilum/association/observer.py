@@ -18,11 +18,13 @@ class ConnectionDropped:
     Attributes:
         host: Numeric address of the peer.
         why: E.g. nothing came within ARTIM, what came was not DICOM, too many connections waited.
+        remedy: What the operator can do; empty if nothing needs to be done.
     """
 
     host: str
     port: int
     why: str
+    remedy: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +105,14 @@ class AssociationEnded:
     Attributes:
         how: ``None`` = released, everything it stored is accepted.
         why: One clause for the operator; empty after a release.
+        remedy: What the operator can do; empty after a release.
         duration: From the complete A-ASSOCIATE-RQ to the end.
     """
 
     association: AssociationInfo
     how: Ending | None
     why: str
+    remedy: str
     tally: Tally
     duration: timedelta
 

@@ -29,6 +29,10 @@ from hilum.wire import (
 _log = structlog.get_logger(__name__)
 
 
+class ObjectTooLargeError(PeerError):
+    """A data set is larger than the operator allows; no standard is broken, but the association cannot go on."""
+
+
 @dataclass(slots=True)
 class _Incoming:
     """A message whose data set is arriving; without ``writer`` the data set is read and dropped.
@@ -134,7 +138,7 @@ class Provider:
         incoming.length += size
         self._data_bytes += size
         if incoming.length > self._object_bytes:
-            raise PeerError(
+            raise ObjectTooLargeError(
                 f"a data set is larger than the {self._object_bytes} bytes of limits.object-gb", source=0, reason=0
             )
         writer, reply = incoming.writer, incoming.reply

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
+from hilum.association import remedy
 from hilum.association.acceptor import Acceptor
 from hilum.association.admission import parse_address
 from hilum.association.capacity import Capacity
@@ -185,7 +186,7 @@ class Server:
         full = self._capacity.enter(host, total=limits.pre_association, per_host=limits.pre_association_per_host)
         if full is not None:
             sock.close()
-            self._observer(ConnectionDropped(host=host, port=port, why=full))
+            self._observer(ConnectionDropped(host=host, port=port, why=full, remedy=remedy.TOO_MANY))
             return
         try:
             self._serve(sock, host, port)

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from hilum.wire import Aborted, Connection, ConnectionLost, WireEvent
@@ -25,6 +26,14 @@ _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 _MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
 
 
+class Wait(StrEnum):
+    """What a peer can need too long for."""
+
+    NEXT = "next"  # the first byte of a PDU
+    PDU = "pdu"  # the rest of it
+    WRITE = "write"  # to read what we send
+
+
 @dataclass(frozen=True, slots=True)
 class TimedOut:
     """The peer needed too long.
@@ -34,6 +43,7 @@ class TimedOut:
     """
 
     why: str
+    wait: Wait = Wait.NEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ class Link:
             waited = time.monotonic() - began
         except TimeoutError:
             if inside and self._pdu_left <= patience:
-                return [TimedOut(f"a PDU was not complete after {self._pdu_seconds:g} s")]
+                return [TimedOut(f"a PDU was not complete after {self._pdu_seconds:g} s", Wait.PDU)]
             return [TimedOut(f"nothing came in time while waiting for {waiting_for}")]
         except OSError:
             # Reset by the peer, unreachable, ...: the connection is gone.
@@ -148,7 +158,7 @@ class Link:
             self._socket.sendall(data, _MORE if more else 0)
         except TimeoutError:
             self._writable = False
-            return [TimedOut(f"the peer took no data for {self._write_seconds:g} s")]
+            return [TimedOut(f"the peer took no data for {self._write_seconds:g} s", Wait.WRITE)]
         except OSError:
             self._writable = False
             return self._last_words()

@@ -96,10 +96,10 @@ def _delivery(connection: Connection, number: int, now: datetime) -> str:
 def _group(connection: Connection, number: int, now: datetime) -> str:
     from hilum import states
     from hilum.errors import PermanentError
-    from hilum.ledger import views, work
+    from hilum.ledger import planning, views
 
     group = views.group(connection, number)
     if (group.state, states.GroupEvent.RETRY_ASKED) not in states.GROUP:
         raise PermanentError(f"group {number} is {group.state.value}: there is nothing to retry")
-    work.ask_group_retry(connection, group.id, now=now)
+    planning.ask_group_retry(connection, group.id, now=now)
     return f"Group {number} is given to the workflows again"

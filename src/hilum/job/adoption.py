@@ -16,7 +16,7 @@ from typing import ClassVar, Final, assert_never
 
 from hilum.errors import TemporaryError
 from hilum.job import payload, policy
-from hilum.ledger import work
+from hilum.ledger import planning
 from hilum.ledger.database import Database
 from hilum.model import GroupId
 from hilum.store.durable import write_whole
@@ -79,13 +79,13 @@ class AdoptStep:
             return []
         with self.database.read() as connection:
             # In this order: whose jobs were made before the first question is known to the second.
-            in_the_making = work.jobs_in_the_making(connection)
-            self._known |= work.known_folders(connection, {name for name in strange if name.isprintable()})
+            in_the_making = planning.jobs_in_the_making(connection)
+            self._known |= planning.known_folders(connection, {name for name in strange if name.isprintable()})
         found = [there[name] for name in sorted(strange - self._known) if _waits(there[name])]
         # A job's folder is there before its row, and who waits for folders may finish it in between.
         return [folder for folder in found if not (in_the_making and _is_ours(folder))]
 
-    def act(self, folder: Path) -> work.NewJob | Refused:
+    def act(self, folder: Path) -> planning.NewJob | Refused:
         """Find the folder's workflow."""
         if not folder.name.isprintable():
             return Refused(
@@ -104,7 +104,7 @@ class AdoptStep:
                 remedy="add it to workflows or correct job.meta, then remove output/job.error",
             )
         born_at = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
-        return work.NewJob(
+        return planning.NewJob(
             id=policy.job_id(GroupId(0), born_at, str(folder)),
             name=folder.name,
             ae=match[0].clara_ae_title,
@@ -118,18 +118,18 @@ class AdoptStep:
             tries=1,
         )
 
-    def record(self, folder: Path, outcome: work.NewJob | Refused, now: datetime) -> None:
+    def record(self, folder: Path, outcome: planning.NewJob | Refused, now: datetime) -> None:
         """The job, already finished; or the reason, in the history and beside the results."""
         match outcome:
-            case work.NewJob():
+            case planning.NewJob():
                 with self.database.write() as connection:
-                    work.adopted(connection, outcome, now=now)
+                    planning.adopted(connection, outcome, now=now)
                 self._known.add(folder.name)
             case Refused(why=why, remedy=remedy):
                 if folder not in self._told:  # if job.error cannot be written, the folder is found again and again
                     with self.database.write() as connection:
                         name = ascii(str(folder))[1:-1] if not folder.name.isprintable() else str(folder)
-                        work.note_folder(connection, name, "not adopted", why=why, remedy=remedy, now=now)
+                        planning.note_folder(connection, name, "not adopted", why=why, remedy=remedy, now=now)
                     self._told.add(folder)
                 write_whole(folder / "output" / ERROR, f"{why}\n{remedy}\n")
                 self._told.discard(folder)

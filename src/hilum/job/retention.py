@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from hilum.errors import PermanentError
 from hilum.job import payload
-from hilum.ledger import work
+from hilum.ledger import planning, work
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
 from hilum.ledger.transition import Lease, give_back, renew
@@ -34,7 +34,7 @@ class RetentionStep:
             if not work.anything_expired(connection, now):
                 return ()
         with self.database.write() as connection:
-            work.expire_groups(connection, now, 100)
+            planning.expire_groups(connection, now, 100)
             rows = work.claim_expired(connection, owner=self.owner, now=now, until=until, limit=limit)
         return [(Lease(id=row.id, fence=row.fence), Path(row.folder)) for row in rows]
 

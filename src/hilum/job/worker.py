@@ -12,7 +12,7 @@ from typing import Any, ClassVar, assert_never
 from hilum.errors import PermanentError, TemporaryError
 from hilum.job import payload, policy
 from hilum.job.processors import Processor
-from hilum.ledger import work
+from hilum.ledger import planning
 from hilum.ledger.database import Database
 from hilum.ledger.tables import groups
 from hilum.ledger.transition import Lease, give_back, renew
@@ -41,7 +41,7 @@ class PlanSettings:
 class Made:
     """The jobs of a group; their folders exist."""
 
-    jobs: tuple[work.NewJob, ...]
+    jobs: tuple[planning.NewJob, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class NotWanted:
     remedy: str
 
 
-Claimed = tuple[Lease, work.ClosedGroup]
+Claimed = tuple[Lease, planning.ClosedGroup]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +68,10 @@ class PlanStep:
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claimed]:
         """Closed groups whose time has come."""
         with self.database.read() as connection:
-            if not work.anything_closed(connection, now):
+            if not planning.anything_closed(connection, now):
                 return ()
         with self.database.write() as connection:
-            return work.claim_closed(connection, owner=self.owner, now=now, until=until, limit=limit)
+            return planning.claim_closed(connection, owner=self.owner, now=now, until=until, limit=limit)
 
     def act(self, claimed: Claimed) -> Made | NotWanted:
         """Ask the processors and build the folders. Idempotent by group: names and ids come out the same."""
@@ -100,10 +100,10 @@ class PlanStep:
         with self.database.write() as connection:
             match outcome:
                 case Made():
-                    work.planned(connection, lease, outcome.jobs, now=now)
+                    planning.planned(connection, lease, outcome.jobs, now=now)
                 case NotWanted():
                     until = now + self.settings().keep
-                    work.not_wanted(connection, lease, outcome.why, outcome.remedy, remove_at=until, now=now)
+                    planning.not_wanted(connection, lease, outcome.why, outcome.remedy, remove_at=until, now=now)
                 case never:
                     assert_never(never)
 
@@ -119,7 +119,7 @@ class PlanStep:
             if wait is None:
                 why = f"making its jobs failed {policy.MAX_ATTEMPTS} times: {type(error).__name__}: {error}"
                 remedy = "mend the cause, then: hilum retry " + _name(group)
-                work.cannot_plan(connection, lease, why, remedy, now=now)
+                planning.cannot_plan(connection, lease, why, remedy, now=now)
             else:
                 give_back(connection, groups, lease, values=values | {"not_before": now + wait})
 
@@ -133,7 +133,7 @@ class PlanStep:
         return None
 
 
-def _name(group: work.ClosedGroup) -> str:
+def _name(group: planning.ClosedGroup) -> str:
     return f"group:{group.id}"
 
 
@@ -146,7 +146,7 @@ def _check_labels(plans: Sequence[policy.JobPlan]) -> None:
             )
 
 
-def _make(group: work.ClosedGroup, plan: policy.JobPlan, settings: PlanSettings) -> work.NewJob:
+def _make(group: planning.ClosedGroup, plan: policy.JobPlan, settings: PlanSettings) -> planning.NewJob:
     job = policy.job_id(group.id, group.closed_at, plan.label)
     name = policy.job_name(AETitle(group.ae), plan.workflow_name, group.closed_at, job)
     chosen = [member for member in group.members if plan.instances is None or member.id in plan.instances]
@@ -157,7 +157,7 @@ def _make(group: work.ClosedGroup, plan: policy.JobPlan, settings: PlanSettings)
         description=_description(group, plan, job, name, chosen),
         inputs=[payload.Input(spool=settings.spool / one.spool, sop_instance=one.sop_instance) for one in chosen],
     )
-    return work.NewJob(
+    return planning.NewJob(
         id=job,
         name=name,
         ae=group.ae,
@@ -173,7 +173,7 @@ def _make(group: work.ClosedGroup, plan: policy.JobPlan, settings: PlanSettings)
 
 
 def _description(
-    group: work.ClosedGroup, plan: policy.JobPlan, job: str, name: str, chosen: Sequence[work.GroupMember]
+    group: planning.ClosedGroup, plan: policy.JobPlan, job: str, name: str, chosen: Sequence[planning.GroupMember]
 ) -> dict[str, Any]:
     return {
         "job": job,

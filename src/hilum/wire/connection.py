@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from hilum.errors import LocalError, PeerError
 from hilum.wire import acceptance, pdu
@@ -34,6 +35,9 @@ from hilum.wire.pdata import DataStream
 from hilum.wire.pdu import AbortReason, PduType, Reject
 from hilum.wire.request import AssociateRequest, decode_request, encode_request, protocol_version, titles
 from hilum.wire.uids import APPLICATION_CONTEXT
+
+#: What most often begins with a byte that is no PDU type.
+_FOREIGN: Final = {0x16: ", which is how TLS begins"} | dict.fromkeys(b"DGHOP", ", which is how HTTP begins")
 
 
 class Role(StrEnum):
@@ -337,7 +341,7 @@ class Connection:
             source, reason = 0, AbortReason.NOT_SPECIFIED
         else:
             source, reason = 2, AbortReason.UNRECOGNIZED_PDU if unknown else AbortReason.UNEXPECTED_PDU
-        name = f"a PDU of unknown type {kind:02X}H" if unknown else PduType(kind).name
+        name = f"a PDU of unknown type {kind:02X}H{_FOREIGN.get(kind, '')}" if unknown else PduType(kind).name
         self._send_abort(action, source, reason, f"the peer sent {name} in state {was} ({was.name})", events)
 
     def _refuse(self, error: PeerError, events: list[WireEvent]) -> None:

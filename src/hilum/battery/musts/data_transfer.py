@@ -130,7 +130,7 @@ def every_boundary(to: Target) -> Findings:
             yield fact(found == before, "other bytes", "the same bytes", f"data set of {size} each")
 
 
-@must(64, "fragments of odd length are tolerated if the whole is even", "PS3.8 9.3.5.1, E.2")
+@must(64, "fragments of odd length are tolerated if the whole is even", "tolerance; PS3.8 9.3.5.1, E.2")
 def odd_fragments(to: Target) -> Findings:
     with to.associate() as association:
         association.need(ECHO)

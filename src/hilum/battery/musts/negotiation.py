@@ -218,7 +218,7 @@ def unknown_sub_item(to: Target) -> Findings:
     yield seen(answers(to, to.request(user=item(0x5F, b"abc"))), "AC")
 
 
-@must(38, "items in another order are accepted", "PS3.8 9.3.2")
+@must(38, "items in another order are accepted", "tolerance; PS3.8 9.3.2")
 def unordered_items(to: Target) -> Findings:
     request = to.request()
     items = request.user_item() + request.context_items() + request.application_item()
@@ -239,7 +239,7 @@ def overrunning_items(to: Target) -> Findings:
         yield seen(answers(to, replace(request, items=items)), *INVALID_REQUEST, case=case)
 
 
-@must(40, "a padded UID is understood, one that is too long refused", "PS3.8 F; PS3.5 9")
+@must(40, "a padded UID is understood, one that is too long refused", "tolerance; PS3.8 F; PS3.5 9")
 def padded_and_long_uids(to: Target) -> Findings:
     padded, long = Proposal(7, VERIFICATION + "\0", (IMPLICIT,)), Proposal(9, "1.2." + "3" * 66, (IMPLICIT,))
     with to.associate(ECHO, padded, long) as association:
@@ -247,7 +247,7 @@ def padded_and_long_uids(to: Target) -> Findings:
         yield seen(association.acceptance.result(9), "3", "[1-4]", case="70 characters")
 
 
-@must(41, "storage is accepted in every transfer syntax", "PS3.4 B.3; PS3.5 10")
+@must(41, "storage is accepted in every transfer syntax", "product; PS3.4 B.3; PS3.5 10")
 def every_transfer_syntax(to: Target) -> Findings:
     syntaxes = (IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED, JPEG, JPEG_LS, JPEG_2000, RLE)
     proposals = [Proposal(2 * at + 1, CT, (syntax,)) for at, syntax in enumerate(syntaxes)]

@@ -75,7 +75,7 @@ def file_content(to: Target) -> Findings:
     yield seen(inflated[:2].hex(), "0800", case="first group, inflated")
 
 
-@must(100, "nothing that is sent becomes a path out of its folder", "PS3.10 8; PS3.5 9.1")
+@must(100, "nothing that is sent becomes a path out of its folder", "product; PS3.10 8; PS3.5 9.1")
 def file_names(to: Target) -> Findings:
     shelf = to.files()
     parent = shelf.folder.resolve().parent

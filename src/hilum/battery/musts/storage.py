@@ -102,7 +102,7 @@ def associations_mean_nothing(to: Target) -> Findings:
         yield fact(kept, "gone", "kept", case)
 
 
-@must(82, "every byte of the data set is kept", "PS3.4 B.4.1, level 2; PS3.5 7")
+@must(82, "every byte of the data set is kept", "product; PS3.4 B.4.1, level 2; PS3.5 7")
 def every_byte(to: Target) -> Findings:
     shelf = to.files()
     with to.associate(ECHO, CT_EXPLICIT, CT_IMPLICIT) as association:
@@ -129,7 +129,7 @@ def no_coercion(to: Target) -> Findings:
         yield fact(not changed, "changed", "every value as it was sent")
 
 
-@must(84, "an instance that comes again is answered, and one of the two is kept whole", "PS3.4 B.2.3")
+@must(84, "an instance that comes again is answered, and one of the two is kept whole", "product; PS3.4 B.2.3")
 def same_instance_again(to: Target) -> Findings:
     first = to.instance()
     second = Instance(transfer_syntax=first.transfer_syntax, sop_instance=first.sop_instance, fill=first.fill + 1)

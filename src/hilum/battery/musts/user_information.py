@@ -80,7 +80,7 @@ def tiny_maximum_length(to: Target) -> Findings:
             yield seen(answer, "ABT 2/6", "ABT *", "RJ *", "FIN", "RST", case=f"told {longest}")
 
 
-@must(47, "a request that does not tell its maximum length is accepted", "PS3.8 D.1")
+@must(47, "a request that does not tell its maximum length is accepted", "tolerance; PS3.8 D.1")
 def no_maximum_length(to: Target) -> Findings:
     with to.call(to.request(ECHO, max_length=None)) as (line, heard):
         yield seen(heard, "AC")
@@ -147,7 +147,11 @@ def extended_negotiation(to: Target) -> Findings:
             yield fact(right, answer.hex(), "levels of PS3.4 B.3.1")
 
 
-@must(52, "an unknown SOP class that is declared to be storage is accepted, without further answer", "PS3.7 D.3.3.6")
+@must(
+    52,
+    "an unknown SOP class declared to be storage is accepted, without further answer",
+    "product; PS3.7 D.3.3.6",
+)
 def common_extended_negotiation(to: Target) -> Findings:
     declared = item(0x57, _counted(UNKNOWN), _counted(_STORAGE_SERVICE), b"\0\0")
     with to.associate(ECHO, Proposal(7, UNKNOWN, (IMPLICIT,)), user=declared) as association:
