@@ -34,7 +34,9 @@ def main() -> None:
 def _battery(scp: Scp, folder: Path) -> Sequence[Outcome]:
     with scp.target(folder) as target:
         outcomes = run(target)
-    print(f"{scp.name} {scp.version}: {_deviations(outcomes)} deviations in {sum(one.seconds for one in outcomes):.0f} s")
+    print(
+        f"{scp.name} {scp.version}: {_deviations(outcomes)} deviations in {sum(one.seconds for one in outcomes):.0f} s"
+    )
     return outcomes
 
 

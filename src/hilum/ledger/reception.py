@@ -89,11 +89,16 @@ def released(
     tally: Tally,
     *,
     now: datetime,
+    why: str = "",
 ) -> None:
-    """Put an association's instances into their groups for good; the commit is what A-RELEASE-RP promises."""
+    """Put an association's instances into their groups for good; the commit is what A-RELEASE-RP promises.
+
+    Args:
+        why: Why they are taken, if the association was not released.
+    """
     placed = place(connection, info, received, grouping, now=now)
     connection.execute(instances.insert(), [_row(info.id, one, placed[one.number]) for one in received])
-    _ended(connection, info, received, tally, states.AssociationEvent.RELEASED, now=now)
+    _ended(connection, info, received, tally, states.AssociationEvent.RELEASED, now=now, why=why)
 
 
 def broken(

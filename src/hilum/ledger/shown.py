@@ -184,7 +184,8 @@ class HistoryLine:
     """One line of history.
 
     Attributes:
-        machine: What it is about: association, group, job, delivery, instance, result, folder, gateway, config.
+        machine: What it is about: association, connection, group, job, delivery, instance, result, folder, gateway,
+            config.
         subject: The row's id, or what there is instead.
         destination: Of a delivery, where it goes; else empty.
     """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import assert_never
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 import structlog
 
@@ -15,6 +17,7 @@ from hilum.association.observer import (
     ConnectionDropped,
     InstanceRefused,
 )
+from hilum.association.sink import Ending
 from hilum.clock import Clock
 from hilum.errors import HilumError
 from hilum.ledger.database import Database
@@ -23,18 +26,40 @@ from hilum.ledger.transition import note
 _log = structlog.get_logger("hilum.association")
 
 
+class Repeats:
+    """Lets the first of many through, and then one a minute, for each of the hosts that came last. Thread-safe."""
+
+    _PAUSE: Final = timedelta(minutes=1)
+    _HOSTS: Final = 1024
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._passed: dict[str, tuple[datetime, int]] = {}  # the last one let through, and how many were not since
+
+    def more(self, host: str, now: datetime) -> int | None:
+        """How many were held back since the last one that passed; ``None``: this one is held back, too."""
+        with self._guard:
+            passed, count = self._passed.pop(host, (now - self._PAUSE, 0))
+            held_back = now - passed < self._PAUSE
+            self._passed[host] = (passed, count + 1) if held_back else (now, 0)
+            if len(self._passed) > self._HOSTS:
+                del self._passed[next(iter(self._passed))]
+        return None if held_back else count
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chronicle:
     """An observer; see ``hilum.association.observer.Observer``."""
 
     database: Database
     clock: Clock
+    _strangers: Repeats = field(default_factory=Repeats, init=False)
 
     def __call__(self, event: AssociationEvent) -> None:
         """Write it down; never raises, since the thread of a connection calls it."""
         match event:
             case ConnectionDropped():
-                _log.info("connection.dropped", host=event.host, port=event.port, why=event.why)
+                self._dropped(event)
             case AssociationRejected():
                 self._rejected(event)
             case AssociationAccepted(association=info):
@@ -49,20 +74,36 @@ class Chronicle:
                 )
             case InstanceRefused():
                 self._refused(event)
-            case AssociationEnded(association=info, tally=tally):
-                _log.info(
-                    "association.released" if event.how is None else "association.broken",
-                    association=info.id,
-                    **({} if event.how is None else {"how": str(event.how), "why": event.why}),
-                    stored=tally.stored,
-                    ignored=tally.passed_over,
-                    refused=tally.refused,
-                    echoes=tally.echoes,
-                    bytes=tally.data_bytes,
-                    seconds=round(event.duration.total_seconds(), 3),
-                )
+            case AssociationEnded():
+                self._ended(event)
             case never:
                 assert_never(never)
+
+    def _dropped(self, event: ConnectionDropped) -> None:
+        """Strangers who hammer at the port do not fill the ledger: the log has each of them, the history some."""
+        if not event.remedy:
+            _log.info("connection.dropped", host=event.host, port=event.port, why=event.why)
+            return
+        _log.warning("connection.dropped", host=event.host, port=event.port, why=event.why, remedy=event.remedy)
+        more = self._strangers.more(event.host, self.clock())
+        if more is not None:
+            before = f" (and {more} connections more since the line before)" if more else ""
+            self._note("connection", event.host, "dropped", event.why + before, event.remedy)
+
+    def _ended(self, event: AssociationEnded) -> None:
+        info, tally = event.association, event.tally
+        seconds = round(event.duration.total_seconds(), 3)
+        counts = {"stored": tally.stored, "ignored": tally.passed_over, "refused": tally.refused}
+        traffic = {"echoes": tally.echoes, "bytes": tally.data_bytes, "seconds": seconds}
+        if event.how is None:
+            _log.info("association.released", association=info.id, **counts, **traffic)
+            return
+        cause = {"how": str(event.how), "why": event.why, "remedy": event.remedy}
+        _log.warning("association.broken", association=info.id, **cause, **counts, **traffic)
+        # What has stored something has a line of history of its own; who only looked in, as monitors do, needs none.
+        if not tally.stored and (event.how is not Ending.LOST or tally.data_bytes):
+            why = f"{info.calling} from {info.host}: {event.how}: {event.why}"
+            self._note("association", info.id, "broken", why, event.remedy)
 
     def _rejected(self, event: AssociationRejected) -> None:
         _log.warning(
@@ -77,16 +118,17 @@ class Chronicle:
         self._note("association", event.host, "rejected", event.why, event.remedy)
 
     def _refused(self, event: InstanceRefused) -> None:
+        remedy = _REMEDIES.get(event.status & 0xFF00, "compare what the sender's log says of this instance")
         _log.warning(
             "instance.refused",
             association=event.association.id,
             status=f"{event.status:04X}H",
             why=event.comment,
+            remedy=remedy,
             sop_class=event.sop_class,
             sop_instance=event.sop_instance,
         )
         why = f"answered status {event.status:04X}H to {event.association.calling}: {event.comment}"
-        remedy = _REMEDIES.get(event.status & 0xFF00, "compare what the sender's log says of this instance")
         self._note("instance", event.sop_instance, "refused", why, remedy)
 
     def _note(self, machine: str, subject: str, event: str, why: str, remedy: str) -> None:

@@ -201,12 +201,12 @@ class SpoolSink:
         self._folder.sync()
         self._record_release()
 
-    def _record_release(self) -> None:
+    def _record_release(self, *, why: str = "") -> None:
         if self._received:
             with self._receiver.database.write() as connection:
                 grouping = self.rule.grouping
                 now = self._receiver.clock()
-                reception.released(connection, self.info, self._received, grouping, self._tally(), now=now)
+                reception.released(connection, self.info, self._received, grouping, self._tally(), now=now, why=why)
             self._receiver.released()
         else:
             self._forget()
@@ -232,7 +232,7 @@ class SpoolSink:
             self._forget()
         elif self.rule.accept_broken and how is not Ending.FAILED:
             self._folder.sync()
-            self._record_release()
+            self._record_release(why=f"taken as aborted-associations says, although it ended otherwise: {how}: {why}")
         else:
             self._hold(how, why)
 

@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 
 from hilum.errors import PermanentError
 from hilum.group.worker import CloseStep
-from hilum.ledger import grouping, reception, work
+from hilum.ledger import grouping, planning, reception
 from hilum.ledger.database import Database
 from hilum.ledger.transition import AnyRow
 from hilum.model import GroupId, GroupKind
@@ -183,7 +183,7 @@ class Ledger(RuleBasedStateMachine):
     def plan(self, wanted: bool) -> None:
         with capture_logs():
             with self.database.write() as connection:
-                claimed = work.claim_closed(
+                claimed = planning.claim_closed(
                     connection, owner="me", now=self.clock(), until=self.clock() + MINUTE, limit=2
                 )
             for lease, group in claimed:
@@ -197,10 +197,10 @@ class Ledger(RuleBasedStateMachine):
                 self.planned.add(group.id)
                 with self.database.write() as connection:
                     if wanted:
-                        work.planned(connection, lease, [], now=self.clock())
+                        planning.planned(connection, lease, [], now=self.clock())
                     else:
                         later = self.clock() + timedelta(days=1)
-                        work.not_wanted(connection, lease, "why", "remedy", remove_at=later, now=self.clock())
+                        planning.not_wanted(connection, lease, "why", "remedy", remove_at=later, now=self.clock())
 
     # What must follow
 

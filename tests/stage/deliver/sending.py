@@ -13,10 +13,10 @@ from hilum.association.settings import RequestorTimeouts
 from hilum.deliver.policy import RetryRule
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import DeliverySettings, Failed, SendStep
-from hilum.ledger import dispatch, work
+from hilum.ledger import dispatch, planning
 from hilum.ledger.dispatch import Parcel
+from hilum.ledger.planning import NewJob
 from hilum.ledger.transition import AnyRow, Lease
-from hilum.ledger.work import NewJob
 from hilum.model import AETitle, JobId
 from hilum.results import output
 from stage.ledger.reception_desk import Reception
@@ -86,7 +86,7 @@ class Sending:
         found = output.read(folder, max_bytes=10**9)
         assert len(found.results) == len(uids)
         with self.desk.database.write() as connection:
-            work.adopted(connection, job, now=self.clock())
+            planning.adopted(connection, job, now=self.clock())
             lease = Lease(id=name, fence=0)
             dispatch.collected(connection, lease, found.results, (), destinations, now=self.clock())
         return folder

@@ -10,7 +10,7 @@ import pytest
 from hilum.errors import TemporaryError
 from hilum.job import policy
 from hilum.job.processors import JobProcessor
-from hilum.ledger import work
+from hilum.ledger.planning import known_folders
 from hilum.ledger.tables import groups
 from hilum.ledger.transition import LeaseLostError, apply
 from hilum.model import GroupKind, InstanceId
@@ -347,5 +347,5 @@ def test_known_folders_are_found_among_many(planning: Planning, desk: Reception)
     planning.run()
     name = desk.row("jobs").name
     with desk.database.read() as connection:
-        assert work.known_folders(connection, [f"x{number}" for number in range(1200)] + [name]) == {name}
-        assert work.known_folders(connection, []) == set()
+        assert known_folders(connection, [f"x{number}" for number in range(1200)] + [name]) == {name}
+        assert known_folders(connection, []) == set()

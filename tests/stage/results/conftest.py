@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hilum.ledger import work
+from hilum.ledger import planning
 from hilum.ledger.database import Database
-from hilum.ledger.work import NewJob
+from hilum.ledger.planning import NewJob
 from hilum.model import JobId
 from hilum.results.worker import CollectStep, ResultSettings
 from stage.ledger.clock import MovableClock
@@ -36,7 +36,7 @@ def finished(database: Database, clock: MovableClock, tmp_path: Path) -> Callabl
             tries=1,
         )
         with database.write() as connection:
-            work.adopted(connection, job, now=clock())
+            planning.adopted(connection, job, now=clock())
         return folder / "output"
 
     return make

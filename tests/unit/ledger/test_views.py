@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from hilum import states
-from hilum.ledger import dispatch, tables, views, work
+from hilum.ledger import dispatch, planning, tables, views, work
 from hilum.ledger.database import Database
 from hilum.ledger.dispatch import NewResult, NotSent
 from hilum.ledger.transition import Lease, NoSuchRowError, note
@@ -48,9 +48,9 @@ class Bench:
         """Make one job per workflow of every closed group; a job's id is its group's number and its workflow."""
         with self.database.write() as connection:
             until = self.clock() + MINUTE
-            for lease, group in work.claim_closed(connection, owner="me", now=self.clock(), until=until, limit=9):
+            for lease, group in planning.claim_closed(connection, owner="me", now=self.clock(), until=until, limit=9):
                 made = [
-                    work.NewJob(
+                    planning.NewJob(
                         id=JobId(f"{group.id}{name}"),
                         name=f"job-{group.id}-{name}",
                         ae=group.ae,
@@ -65,7 +65,7 @@ class Bench:
                     )
                     for name in workflows
                 ]
-                work.planned(connection, lease, made, now=self.clock())
+                planning.planned(connection, lease, made, now=self.clock())
 
     def lease(self, job: str, state: states.Job) -> Lease:
         with self.database.write() as connection:

@@ -1,0 +1,158 @@
+"""A gateway in a process of its own that strangers attack, and what must be as before when they have gone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from harness.process import GatewayProcess
+from harness.raw_peer import CT_CONTEXT, ECHO_CONTEXT, RawPeer, data_set, echo_rq, store_rq
+from harness.site import Site
+from harness.waiting import eventually
+from hilum.ledger.database import Database
+from hostile.objects import fresh_uid, identifiers, pixels
+from hostile.vitals import MEGABYTE, Vitals, forget_peak, vitals
+
+#: Seconds; as in ``KEYS``.
+ARTIM, PDU, IDLE = 1, 2, 3
+#: The largest data set that is taken, in bytes; as in ``KEYS``.
+LARGEST = 30 * MEGABYTE
+#: As in ``KEYS``.
+PLACES = 5
+
+KEYS: dict[str, Any] = {
+    "dicom": {
+        "scp": {
+            "ae-titles": [{"ae-title": "HILUM"}, {"ae-title": "PATIENT", "timeout": 1, "timeout-group": "Patient"}],
+            "timeouts": {"artim": ARTIM, "pdu": PDU, "idle": IDLE},
+            "limits": {"object-gb": LARGEST / 1e9},
+            "max-associations": PLACES,
+        }
+    },
+    "workflows": [{"name": "one", "clara-ae-title": "PATIENT", "engine": "folder"}],
+}
+
+#: What a gateway may keep of an attack: memory that the allocator holds for the next one.
+MEMORY_KEPT = 24 * MEGABYTE
+
+
+class Besieged:
+    """Made by ``besieged``; the process runs until the end of the block around it."""
+
+    def __init__(self, process: GatewayProcess) -> None:
+        self.site = process.site
+        self.port = process.port
+        self.pid = process.process.pid
+        self.log = process.log
+        # All of 127.0.0.0/8 is this machine. The good peer is 127.0.0.1; nobody else shares its place before the door.
+        self._strangers = (f"127.0.{net}.{host}" for net, host in itertools.product(range(1, 255), range(1, 255)))
+        self.site.database = Database(self.site.settings.ledger.url)
+        self._warm_up()
+        self.base = vitals(self.pid)
+
+    def _warm_up(self) -> None:
+        """Do once what makes a gateway as large as it stays."""
+        for _ in range(20):
+            self.is_served()
+        for _ in range(3):
+            with self.connect() as peer:
+                peer.associate(CT_CONTEXT)
+                uid = fresh_uid()
+                peer.send(store_rq(uid), data_set(identifiers(uid) + pixels(bytes(2 * MEGABYTE)), fragment=60_000))
+                assert peer.status() == 0
+                peer.release()
+        self.quiet()
+
+    def stranger(self) -> str:
+        """An address that nobody has come from yet."""
+        return next(self._strangers)
+
+    def connect(self, source: str | None = None, **how: int) -> RawPeer:
+        """A connection, from an address of its own unless told."""
+        return RawPeer.connect(self.port, source=source or self.stranger(), **how)
+
+    def is_served(self) -> float:
+        """A good peer gets the answer to its echo; how long the whole took it, in seconds.
+
+        The promise is one second; more is allowed to a machine that runs other tests at the same time.
+        """
+        began = time.monotonic()
+        with RawPeer.connect(self.port) as peer:
+            peer.associate(ECHO_CONTEXT)
+            peer.send(echo_rq())
+            assert peer.status() == 0
+            peer.release()
+        seconds = time.monotonic() - began
+        assert seconds < 5, f"an echo took {seconds:.1f} s"
+        return seconds
+
+    def quiet(self) -> None:
+        """Until all connections have ended: nobody is left but the threads that always are."""
+        eventually(lambda: ":peer " not in self._threads(), what="the end of all connections")
+
+    def _threads(self) -> str:
+        """What the kernel calls the threads; those of connections are named after their peer."""
+        names = []
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with suppress(OSError):  # gone meanwhile
+                names.append(":" + (task / "comm").read_text())
+        return "".join(names)
+
+    def vitals(self) -> Vitals:
+        return vitals(self.pid)
+
+    def forget_peak(self) -> None:
+        forget_peak(self.pid)
+
+    def since(self, position: int) -> list[str]:
+        """Lines of the log behind a position."""
+        return self.log.read_bytes()[position:].decode().splitlines()
+
+    def events(self, position: int) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.since(position)]
+
+    @property
+    def log_size(self) -> int:
+        return self.log.stat().st_size
+
+    def parts(self) -> list[Path]:
+        """Files of instances that are not whole."""
+        return sorted(self.site.spool.rglob("*.part"))
+
+    def is_unharmed(self, log_position: int) -> None:
+        """Everything is as it was before anybody came."""
+        self.is_served()
+        eventually(lambda: not self.parts(), what="no part of an instance")
+        eventually(
+            lambda: self._is_back(lambda now: now.threads <= self.base.threads + 2), what="the threads of before"
+        )
+        eventually(
+            lambda: self._is_back(lambda now: now.descriptors <= self.base.descriptors + 4),
+            what="the descriptors of before",
+        )
+        eventually(
+            lambda: self._is_back(lambda now: now.memory <= self.base.memory + MEMORY_KEPT), what="the memory of before"
+        )
+        lines = self.since(log_position)
+        assert [line for line in lines if "Traceback" in line or '"level": "error"' in line or ".fault" in line] == []
+
+    def _is_back(self, judge: Callable[[Vitals], bool]) -> bool:
+        now = self.vitals()
+        assert judge(now) or now.threads, now
+        return judge(now)
+
+
+def besieged(site: Site) -> Iterator[Besieged]:
+    """A running gateway; for a fixture."""
+    with GatewayProcess(site) as process:
+        gateway = Besieged(process)
+        try:
+            yield gateway
+            assert process.process.poll() is None
+        finally:
+            site.database.close()
