@@ -16,7 +16,7 @@ READY := .venv/.ready
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs interoperability pins setup
+.PHONY: help run demo test lint types docs interoperability pins setup fuzz
 
 help: ## list the verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
@@ -45,6 +45,9 @@ docs: $(READY) ## write the generated pages of docs/
 interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, live
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
 	@exec scripts/compare-peers
+
+fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10000000
+	@exec $(BIN)/python -m fuzz
 
 pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
 	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from io import BytesIO
@@ -28,6 +29,7 @@ from hilum.config import template
 from hilum.model import Answer
 from hilum.store.part10 import MetaInfo, file_meta, read_meta
 from hilum.wire import (
+    DEFLATED_LE,
     EXPLICIT_LE,
     Command,
     CommandField,
@@ -38,20 +40,17 @@ from hilum.wire import (
     store_request,
     store_response,
 )
-from hilum.wire.pdu import encode_abort, encode_data_header, encode_reject, encode_release_rp, encode_release_rq
-from hilum.wire.pdu import Reject
+from hilum.wire.pdu import Reject, encode_abort, encode_data_header, encode_reject, encode_release_rp, encode_release_rq
 
 #: No seed is longer: mutations should hit what is read, not what is skipped.
 HEAD_BYTES: Final = 2048
 _CT: Final = "1.2.840.10008.5.1.4.1.1.2"
-_STORE: Final = store_request(
-    7, sop_class=_CT, sop_instance="2.25.1234", move_originator="MOVER", move_originator_id=3
-)
+_STORE: Final = store_request(7, sop_class=_CT, sop_instance="2.25.1234", move_originator="MOVER", move_originator_id=3)
 _COMMANDS: Final = (
     echo_request(1),
     echo_response(echo_request(1)),
     _STORE,
-    store_response(_STORE, Answer(0xA700, "no space is left")),
+    store_response(_STORE, Answer(status=0xA700, comment="no space is left")),
     response(Command(field=0x0020, message_id=9, sop_class="1.2.840.10008.5.1.4.1.2.2.1", has_data=True), 0x0211),
     Command(field=CommandField.C_CANCEL_RQ, responded_to=9),
 )
@@ -111,16 +110,21 @@ def _files() -> Iterator[bytes]:
 
 
 def _heads() -> Iterator[bytes]:
-    for content in _files():
-        meta = read_meta(content)
+    for file_content in _files():
+        meta = read_meta(file_content)
         if isinstance(meta, MetaInfo):
             family = FAMILIES.index(meta.transfer_syntax) if meta.transfer_syntax in FAMILIES else 4
-            yield bytes((family,)) + content[meta.data_set_offset :][: HEAD_BYTES // 2]
-    for content in _small_data_sets():
+            yield bytes((family,)) + file_content[meta.data_set_offset :][: HEAD_BYTES // 2]
+    for data_set in _small_data_sets():
         for family, (implicit, little) in enumerate(((True, True), (False, True), (False, False))):
             file = BytesIO()
-            dcmwrite(file, content, implicit_vr=implicit, little_endian=little)
+            dcmwrite(file, data_set, implicit_vr=implicit, little_endian=little)
             yield bytes((family,)) + file.getvalue()
+            if family == FAMILIES.index(EXPLICIT_LE):
+                deflated = zlib.compress(file.getvalue())
+                # As some write it, with header and check; and as the standard wants it, without.
+                yield bytes((FAMILIES.index(DEFLATED_LE),)) + deflated
+                yield bytes((FAMILIES.index(DEFLATED_LE),)) + deflated[2:-4]
 
 
 def _small_data_sets() -> Iterator[Dataset]:
@@ -146,15 +150,18 @@ def _part10() -> Iterator[bytes]:
         meta = read_meta(content)
         end = meta.data_set_offset + 64 if isinstance(meta, MetaInfo) else HEAD_BYTES
         yield content[: min(end, HEAD_BYTES)]
-    yield file_meta(
-        sop_class=_CT,
-        sop_instance="2.25.1234",
-        transfer_syntax=EXPLICIT_LE,
-        calling="MODALITY",
-        called="HILUM",
-        implementation_class_uid="2.25.1",
-        implementation_version_name="HILUM",
-    ) + _data_set()
+    yield (
+        file_meta(
+            sop_class=_CT,
+            sop_instance="2.25.1234",
+            transfer_syntax=EXPLICIT_LE,
+            calling="MODALITY",
+            called="HILUM",
+            implementation_class_uid="2.25.1",
+            implementation_version_name="HILUM",
+        )
+        + _data_set()
+    )
 
 
 def _configuration() -> Iterator[bytes]:
@@ -171,7 +178,7 @@ def _configuration() -> Iterator[bytes]:
     yield b"a: &a [1, 2]\nb: *a\n<<: {c: 1}\nHILUM__WORKFLOWS__0__NAME=x"
 
 
-_SEEDS: Final = {
+SEEDS: Final = {
     "acceptor": _acceptor,
     "requestor": _requestor,
     "command": lambda: map(encode_command, _COMMANDS),
@@ -183,7 +190,7 @@ _SEEDS: Final = {
 
 def main() -> None:
     """Write each seed under the beginning of its SHA-256."""
-    for name, seeds in _SEEDS.items():
+    for name, seeds in SEEDS.items():
         folder = CORPUS / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed in seeds():

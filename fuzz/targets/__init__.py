@@ -8,11 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from fuzz.targets.association import ACCEPT_BYTES, REQUEST_BYTES, acceptor, requestor
-from fuzz.targets.command import command
-from fuzz.targets.configuration import configuration
-from fuzz.targets.head import head
-from fuzz.targets.part10 import part10
+from fuzz.targets import association, command, configuration, head, part10
+from fuzz.targets.association import ACCEPT_BYTES, REQUEST_BYTES
 
 CORPUS: Final = Path(__file__).resolve().parent.parent / "corpus"
 
@@ -51,13 +48,18 @@ _PDUS: Final = (
     b"1.2.840.10008.1.2\0",
     b"1.2.840.10008.3.1.1.1",
 )
-_COMMANDS: Final = tuple(
-    bytes((0, 0, number & 0xFF, number >> 8, length, 0, 0, 0))
-    for number in (0, 2, 3, 0x100, 0x110, 0x120, 0x700, 0x800, 0x900, 0x902, 0x1000, 0x1030, 0x1031)
-    for length in (0, 2)
-) + (b"\x01\x80", b"\x30\0", b"\xff\x0f", b"\x01\x01", b"\\", b" ", b"1.2.840.10008.1.1\0")
-_TAGS: Final = ("00080005 00080016 00080018 00080060 00081140 00100020 0020000D 0020000E 7FE00010 00020010 00000000 "
-                "FFFEE000 FFFEE00D FFFEE0DD 00091010").split()
+_COMMANDS: Final = (
+    *(
+        bytes((0, 0, number & 0xFF, number >> 8, length, 0, 0, 0))
+        for number in (0, 2, 3, 0x100, 0x110, 0x120, 0x700, 0x800, 0x900, 0x902, 0x1000, 0x1030, 0x1031)
+        for length in (0, 2)
+    ),
+    *(b"\x01\x80", b"\x30\0", b"\xff\x0f", b"\x01\x01", b"\\", b" ", b"1.2.840.10008.1.1\0"),
+)
+_TAGS: Final = (
+    "00080005 00080016 00080018 00080060 00081140 00100020 0020000D 0020000E 7FE00010 00020010 00000000 "
+    "FFFEE000 FFFEE00D FFFEE0DD 00091010"
+).split()
 _ELEMENTS: Final = (
     *(bytes.fromhex(tag[2:4] + tag[:2] + tag[6:] + tag[4:6]) for tag in _TAGS),
     *(bytes.fromhex(tag) for tag in _TAGS),
@@ -92,11 +94,25 @@ _YAML: Final = tuple(
 TARGETS: Final = {
     target.name: target
     for target in (
-        Target(name="acceptor", about="PDUs of a calling peer", run=acceptor, tokens=_PDUS + _COMMANDS, share=40),
-        Target(name="requestor", about="PDUs of a called peer", run=requestor, tokens=_PDUS + _COMMANDS, share=40),
-        Target(name="command", about="DIMSE command sets", run=command, tokens=_COMMANDS, share=448),
-        Target(name="head", about="data sets", run=head, tokens=_ELEMENTS, share=110),
-        Target(name="part10", about="heads of DICOM files", run=part10, tokens=_META + _ELEMENTS, share=360),
-        Target(name="configuration", about="app.yaml and variables", run=configuration, tokens=_YAML, share=2),
+        Target(
+            name="acceptor",
+            about="PDUs of a calling peer",
+            run=association.acceptor,
+            tokens=_PDUS + _COMMANDS,
+            share=40,
+        ),
+        Target(
+            name="requestor",
+            about="PDUs of a called peer",
+            run=association.requestor,
+            tokens=_PDUS + _COMMANDS,
+            share=40,
+        ),
+        Target(name="command", about="DIMSE command sets", run=command.command, tokens=_COMMANDS, share=508),
+        Target(name="head", about="data sets", run=head.head, tokens=_ELEMENTS, share=80),
+        Target(name="part10", about="heads of DICOM files", run=part10.part10, tokens=_META + _ELEMENTS, share=325),
+        Target(
+            name="configuration", about="app.yaml and variables", run=configuration.configuration, tokens=_YAML, share=7
+        ),
     )
 }

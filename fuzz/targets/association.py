@@ -183,10 +183,10 @@ def _try(data: bytes, role: Role, beginnings: tuple[Callable[[Connection], None]
     max_length = _MAX_LENGTHS[data[1] % len(_MAX_LENGTHS)]
     answering = data[1] & 0x80 != 0
     stream = memoryview(data)[2:]
-    split = _Session(role, max_length, begin, answering=answering)
+    split = _begun(role, max_length, begin, answering=answering)
     split.receive(_pieces(stream, Random(crc32(data))))
     if not answering:
-        whole = _Session(role, max_length, begin, answering=False)
+        whole = _begun(role, max_length, begin, answering=False)
         whole.receive(iter((stream,)))
         assert whole.seen == split.seen, f"whole: {whole.seen}; in pieces: {split.seen}"
         assert (whole.connection.state, whole.connection.pdus_received) == (
@@ -196,12 +196,19 @@ def _try(data: bytes, role: Role, beginnings: tuple[Callable[[Connection], None]
     split.end()
 
 
+def _begun(role: Role, max_length: int, begin: Callable[[Connection], None], *, answering: bool) -> _Session:
+    connection = Connection(role, max_pdu_length=max_length)
+    begin(connection)
+    connection.data_to_send()
+    return _Session(connection, answering)
+
+
 def _pieces(stream: memoryview, random: Random) -> Iterator[memoryview]:
     most = (1, 3, 6, 12, 64, 1024)[int(random.random() * 6)]
     start = 0
     if most <= 3:
         # Byte by byte is slow; most of what it can find is in the first PDUs.
-        while start < min(len(stream), 128):
+        while start < min(len(stream), 48):
             end = start + 1 + int(random.random() * most)
             yield stream[start:end]
             start = end
@@ -212,28 +219,26 @@ def _pieces(stream: memoryview, random: Random) -> Iterator[memoryview]:
         start = end
 
 
+@dataclass(slots=True, kw_only=True)
+class _Data:
+    """What has come of one data set, joined: how it is cut depends on the splits, and may."""
+
+    context_id: int
+    data: bytes
+    whole: bool
+
+
 @dataclass(slots=True)
 class _Session:
     """A connection with what may be observed of it; asserts while it observes."""
 
-    role: Role
-    max_length: int
-    begin: Callable[[Connection], None]
+    connection: Connection
     answering: bool
-    connection: Connection = field(init=False)
     #: Events in order, pieces of data sets joined.
-    seen: list[object] = field(default_factory=list)
+    seen: list[WireEvent | _Data] = field(default_factory=list)
     over: bool = False
-    due: int = 0  # context of the data set that is under way, or 0
-
-    def __init__(
-        self, role: Role, max_length: int, begin: Callable[[Connection], None], *, answering: bool
-    ) -> None:
-        self.role, self.max_length, self.begin, self.answering = role, max_length, begin, answering
-        self.connection = Connection(role, max_pdu_length=max_length)
-        self.seen, self.over, self.due = [], False, 0
-        begin(self.connection)
-        self.connection.data_to_send()
+    #: Context of the data set that is under way, or 0.
+    due: int = 0
 
     def receive(self, pieces: Iterator[memoryview]) -> None:
         connection = self.connection
@@ -285,32 +290,28 @@ class _Session:
             assert event.context_id in self.connection.accepted
             self.due = event.context_id if event.command.has_data else 0
         elif isinstance(event, AssociateRequested):
-            assert self.role is Role.ACCEPTOR
+            assert self.connection.role is Role.ACCEPTOR
             assert 1 <= len(event.request.contexts) <= 128
         elif isinstance(event, AssociateAccepted):
-            assert self.role is Role.REQUESTOR
+            assert self.connection.role is Role.REQUESTOR
             assert [result.id for result in event.results] == [context.id for context in REQUEST.contexts]
         self.over = isinstance(event, _OVER)
         self.seen.append(event)
         return 0
 
     def _join(self, event: DataReceived) -> None:
-        data = bytes(event.data)
-        if self.seen and isinstance(self.seen[-1], tuple):
-            data = self.seen.pop()[1] + data
-        # A data set that has only begun tells nothing until a byte of it is here.
-        if data or event.last:
-            self.seen.append((event.context_id, data, event.last) if event.last else (event.context_id, data))
-        if event.last:
-            self.seen.append("the data set is complete")
+        piece = _Data(context_id=event.context_id, data=bytes(event.data), whole=event.last)
+        before = self.seen[-1] if self.seen else None
+        if isinstance(before, _Data) and not before.whole:
+            piece.data = before.data + piece.data
+            self.seen.pop()
+        self.seen.append(piece)
 
     def _answer(self, event: WireEvent) -> None:
         """What a shell would do; only bugs of ours raise ``LocalError``, and they are to be seen."""
         connection = self.connection
         if isinstance(event, AssociateRequested):
-            connection.accept(
-                negotiate(event.request.contexts, _POLICY, common=event.request.common_extended)
-            )
+            connection.accept(negotiate(event.request.contexts, _POLICY, common=event.request.common_extended))
         elif isinstance(event, ReleaseRequested) and connection.state is not State.AWAITING_RELEASE_ANSWER:
             connection.confirm_release()
         elif isinstance(event, CommandReceived) and not event.command.is_response:

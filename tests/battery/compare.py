@@ -1,4 +1,4 @@
-"""Runs the battery on several storage SCPs and writes what came of it into a page: ``python -m battery.compare PAGE``."""
+"""Runs the battery on several storage SCPs and writes a table into a page: ``python -m battery.compare PAGE``."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def cell(verdict: Verdict) -> str:
         case Deviates(found):
             return f"**{found}**"
         case NotObservable():
-            return "–"
+            return "-"
 
 
 def _details(outcomes: Outcomes) -> list[list[str]]:

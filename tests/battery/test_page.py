@@ -31,4 +31,4 @@ def test_hilum_keeps_every_must_of_the_table() -> None:
 
 def test_cells_tell_deviations_from_lesser_answers() -> None:
     verdicts = (Conforms(), Conforms("ABT 2/0"), Deviates("silent", "AC"), NotObservable("no files"))
-    assert [cell(verdict) for verdict in verdicts] == ["ok", "ABT 2/0", "**silent**", "–"]
+    assert [cell(verdict) for verdict in verdicts] == ["ok", "ABT 2/0", "**silent**", "-"]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,11 @@ KEYS: dict[str, Any] = {
 }
 
 #: What a gateway may keep of an attack: memory that the allocator holds for the next one.
-MEMORY_KEPT = 24 * MEGABYTE
+MEMORY_KEPT = 48 * MEGABYTE
+#: Descriptors of connections to the database, which are kept for whoever writes next: two each, in two pools of five.
+POOLED = 20
+#: Threads of pools, which are started when first needed and then kept.
+POOL_THREADS = 16
 
 
 class Besieged:
@@ -52,8 +55,11 @@ class Besieged:
         # All of 127.0.0.0/8 is this machine. The good peer is 127.0.0.1; nobody else shares its place before the door.
         self._strangers = (f"127.0.{net}.{host}" for net, host in itertools.product(range(1, 255), range(1, 255)))
         self.site.database = Database(self.site.settings.ledger.url)
+        started = vitals(self.pid)
         self._warm_up()
+        eventually(lambda: vitals(self.pid).sockets <= started.sockets, what="the end of the warm-up")
         self.base = vitals(self.pid)
+        self.begin()
 
     def _warm_up(self) -> None:
         """Do once what makes a gateway as large as it stays."""
@@ -66,7 +72,6 @@ class Besieged:
                 peer.send(store_rq(uid), data_set(identifiers(uid) + pixels(bytes(2 * MEGABYTE)), fragment=60_000))
                 assert peer.status() == 0
                 peer.release()
-        self.quiet()
 
     def stranger(self) -> str:
         """An address that nobody has come from yet."""
@@ -91,23 +96,22 @@ class Besieged:
         assert seconds < 5, f"an echo took {seconds:.1f} s"
         return seconds
 
-    def quiet(self) -> None:
-        """Until all connections have ended: nobody is left but the threads that always are."""
-        eventually(lambda: ":peer " not in self._threads(), what="the end of all connections")
-
-    def _threads(self) -> str:
-        """What the kernel calls the threads; those of connections are named after their peer."""
-        names = []
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            with suppress(OSError):  # gone meanwhile
-                names.append(":" + (task / "comm").read_text())
-        return "".join(names)
+    def has_room(self) -> None:
+        """Until a place is free: an end that nobody announced is noticed a moment later."""
+        eventually(lambda: self.vitals().sockets < self.base.sockets + PLACES, what="the end of earlier associations")
 
     def vitals(self) -> Vitals:
         return vitals(self.pid)
 
-    def forget_peak(self) -> None:
+    def begin(self) -> None:
+        """From now on ``growth`` is measured."""
         forget_peak(self.pid)
+        self._before = self.vitals().memory
+
+    @property
+    def growth(self) -> int:
+        """By how much the memory exceeded that of ``begin`` at the worst moment, in bytes."""
+        return self.vitals().peak - self._before
 
     def since(self, position: int) -> list[str]:
         """Lines of the log behind a position."""
@@ -128,23 +132,15 @@ class Besieged:
         """Everything is as it was before anybody came."""
         self.is_served()
         eventually(lambda: not self.parts(), what="no part of an instance")
-        eventually(
-            lambda: self._is_back(lambda now: now.threads <= self.base.threads + 2), what="the threads of before"
-        )
-        eventually(
-            lambda: self._is_back(lambda now: now.descriptors <= self.base.descriptors + 4),
-            what="the descriptors of before",
-        )
-        eventually(
-            lambda: self._is_back(lambda now: now.memory <= self.base.memory + MEMORY_KEPT), what="the memory of before"
-        )
+        self._falls_to("sockets", self.base.sockets)
+        self._falls_to("threads", self.base.threads + POOL_THREADS)
+        self._falls_to("descriptors", self.base.descriptors + POOLED)
+        self._falls_to("memory", self.base.memory + MEMORY_KEPT)
         lines = self.since(log_position)
         assert [line for line in lines if "Traceback" in line or '"level": "error"' in line or ".fault" in line] == []
 
-    def _is_back(self, judge: Callable[[Vitals], bool]) -> bool:
-        now = self.vitals()
-        assert judge(now) or now.threads, now
-        return judge(now)
+    def _falls_to(self, what: str, most: int) -> None:
+        eventually(lambda: getattr(self.vitals(), what) <= most, what=f"{what} of at most {most}")
 
 
 def besieged(site: Site) -> Iterator[Besieged]:

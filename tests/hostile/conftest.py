@@ -20,6 +20,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Besieged]:
 def unharmed(gateway: Besieged) -> Iterator[None]:
     """Whatever the test does, the gateway is afterwards as it was before the first test."""
     position = gateway.log_size
-    gateway.forget_peak()
+    gateway.begin()
     yield
     gateway.is_unharmed(position)

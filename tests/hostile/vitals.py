@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,20 +18,27 @@ class Vitals:
         memory: Resident, in bytes.
         peak: The most that was resident since ``forget_peak`` or the start, in bytes.
         descriptors: Open ones.
+        sockets: Those of them that are sockets.
     """
 
     memory: int
     peak: int
     descriptors: int
+    sockets: int
     threads: int
 
 
 def vitals(pid: int) -> Vitals:
+    opened = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            opened.append(os.readlink(f"/proc/{pid}/fd/{name}"))
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return Vitals(
         memory=int(status["VmRSS"].split()[0]) * 1024,
         peak=int(status["VmHWM"].split()[0]) * 1024,
-        descriptors=len(os.listdir(f"/proc/{pid}/fd")),
+        descriptors=len(opened),
+        sockets=sum(name.startswith("socket:") for name in opened),
         threads=int(status["Threads"]),
     )
 

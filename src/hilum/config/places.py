@@ -22,6 +22,11 @@ def shown_key(key: str) -> str:
     return short if short.isprintable() and short else repr(short)
 
 
+def shown_variable(name: str) -> str:
+    """The name of a variable as it can stand in a message: whole, in one line, and printable."""
+    return name if name.isprintable() else repr(name)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
     """A character of the file, both numbers from 1."""
@@ -62,7 +67,7 @@ class Places:
     def finding(self, path: KeyPath, message: str, *, at_key: bool = False) -> Finding:
         """What is wrong with the value of that path, or with the key itself."""
         variable, position = self._nearest(path, at_key=at_key)
-        where = variable or self._at(position)
+        where = shown_variable(variable) if variable else self._at(position)
         return Finding(
             rank=(1 if variable else 0, position or Position(0, 0), variable or ""),
             path=path,
@@ -79,12 +84,16 @@ class Places:
 
     def of_variable(self, name: str, message: str) -> Finding:
         """What is wrong with a variable of the environment that has not become a value."""
-        return Finding(rank=(1, Position(0, 0), name), path=(), problem=Problem(where=name, path="", message=message))
+        return Finding(
+            rank=(1, Position(0, 0), name),
+            path=(),
+            problem=Problem(where=shown_variable(name), path="", message=message),
+        )
 
     def where(self, path: KeyPath) -> str:
         """The place of a value, in the form that ``Problem.where`` has."""
         variable, position = self._nearest(path, at_key=False)
-        return variable or self._at(position)
+        return shown_variable(variable) if variable else self._at(position)
 
     def written(self, path: KeyPath) -> KeyPath:
         """The path under which the file has it."""

@@ -160,7 +160,10 @@ def _hint(tree: object, path: KeyPath, kind: Kind, found: object) -> str:
     if isinstance(found, list):
         return "; remove the '-'" if kind.name == "keys and values" else ""
     if kind.name.startswith("a list"):
-        return "; begin each entry with '- '" if isinstance(found, dict) else f"; write [{found}]"
+        entry = shown_key(str(found))
+        return (
+            "; begin each entry with '- '" if isinstance(found, dict) or entry != str(found) else f"; write [{entry}]"
+        )
     if kind.name == "keys and values":
         return "; its keys belong on the lines below it, indented"
     return "; put it in quotes" if isinstance(found, int | float) else ""

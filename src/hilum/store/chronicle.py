@@ -100,8 +100,10 @@ class Chronicle:
             return
         cause = {"how": str(event.how), "why": event.why, "remedy": event.remedy}
         _log.warning("association.broken", association=info.id, **cause, **counts, **traffic)
-        # What has stored something has a line of history of its own; who only looked in, as monitors do, needs none.
-        if not tally.stored and (event.how is not Ending.LOST or tally.data_bytes):
+        # What has stored something gets a line of history when it is held, unless that fails too; who only looked in,
+        # as monitors do, needs none.
+        looked_in = event.how is Ending.LOST and not tally.data_bytes
+        if event.how is Ending.FAILED or not (tally.stored or looked_in):
             why = f"{info.calling} from {info.host}: {event.how}: {event.why}"
             self._note("association", info.id, "broken", why, event.remedy)
 

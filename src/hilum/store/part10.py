@@ -129,7 +129,7 @@ def read_meta(head: bytes) -> MetaInfo | NotDicom:
     if guessed:
         transfer_syntax = _guess(head, offset, lenient=prefixed)
         if not transfer_syntax:
-            return _refuse("no transfer syntax in group 0002, and no data set to tell it from", prefixed=prefixed)
+            return _refuse("no transfer syntax in group 0002, no data set to tell it from", prefixed=prefixed)
     if not uids.is_uid(transfer_syntax):
         return _refuse("the transfer syntax in group 0002 is not a UID", prefixed=prefixed)
     return MetaInfo(
