@@ -16,7 +16,7 @@ READY := .venv/.ready
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs interoperability pins setup fuzz
+.PHONY: help run demo test lint types docs interoperability hostile pins setup fuzz
 
 help: ## list the verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
@@ -48,6 +48,9 @@ interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, 
 
 fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10000000
 	@exec $(BIN)/python -m fuzz
+
+hostile: $(READY) ## besiege a gateway and write docs/hostile-peers.md
+	@exec scripts/measure-hostile
 
 pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
 	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -15,7 +16,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -174,10 +175,17 @@ def _said(name: str, *arguments: str, pattern: str) -> str:
 
 
 def _free_port() -> int:
-    """A port that nobody listens on just now, for programs that cannot choose one themselves."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nobody uses just now, for programs that cannot choose one themselves.
+
+    Below those that the system gives to whoever asks for any: nobody is likely to take it meanwhile.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
 
 
 @contextmanager
@@ -201,5 +209,6 @@ def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
         eventually(listens, what=f"{command[0]} to listen on port {port}")
         yield
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -200,7 +200,7 @@ WRONG: Final[Mapping[int, Wrong]] = {
     37: Wrong("RJ 1/1/1", GRUMPY),
     38: Wrong("RJ 1/1/1", GRUMPY),
     39: Wrong("silent", Flaw(said=drop(ABORT), hangs=True), patience=BRIEF),
-    40: Wrong("1", Flaw(said=result(0, 1))),
+    40: Wrong("AC, result 1", Flaw(said=result(0, 1))),
     41: Wrong("4", Flaw(said=result(0, 4))),
     42: Wrong("AC, result 0", TRUSTING),
     43: Wrong("0", Flaw(said=swap(b"\x51\0\0\4", b"\x5e\0\0\4", AC))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,9 +78,9 @@ class Besieged:
         """An address that nobody has come from yet."""
         return next(self._strangers)
 
-    def connect(self, source: str | None = None, **how: int) -> RawPeer:
+    def connect(self, source: str | None = None, *, window: int = 0) -> RawPeer:
         """A connection, from an address of its own unless told."""
-        return RawPeer.connect(self.port, source=source or self.stranger(), **how)
+        return RawPeer.connect(self.port, source=source or self.stranger(), window=window)
 
     def is_served(self) -> float:
         """A good peer gets the answer to its echo; how long the whole took it, in seconds.
@@ -126,7 +127,10 @@ class Besieged:
 
     def parts(self) -> list[Path]:
         """Files of instances that are not whole."""
-        return sorted(self.site.spool.rglob("*.part"))
+        # Unlike rglob, walk takes no offence at a folder that goes away meanwhile.
+        return [
+            Path(at) / name for at, _, names in os.walk(self.site.spool) for name in names if name.endswith(".part")
+        ]
 
     def is_unharmed(self, log_position: int) -> None:
         """Everything is as it was before anybody came."""

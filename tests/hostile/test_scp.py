@@ -555,11 +555,11 @@ def test_s36_mutated_sessions_are_survived(gateway: Besieged) -> None:
                 case _:
                     victim[at:at] = chance.randbytes(chance.randint(1, 8))
         with gateway.connect() as peer:
-            peer.send(request)
+            peer.send(bytes(request))
             if victim is not request:
                 peer.pdu()
             with suppress(ConnectionError):
-                peer.send(spoken)
+                peer.send(bytes(spoken))
                 peer.socket.shutdown(socket.SHUT_WR)
         gateway.has_room()
         if number % 100 == 99:

@@ -29,7 +29,7 @@ from hilum.battery.target import Target
 from hilum.battery.verdict import Findings, fact, must, seen
 
 #: Statuses of failure. Source: PS3.7 C.4, C.5; PS3.4 Table B.2-1.
-FAILURE: Final = "[0-9AC][0-9A-F][0-9A-F][1-9A-F]"
+FAILURE: Final = ("0[12]??", "A???", "C???")
 CANNOT_UNDERSTAND: Final = "C???"
 MISMATCH: Final = "A9??"
 
@@ -171,11 +171,11 @@ def missing_elements(to: Target) -> Findings:
         request = echo_request()
         del request[command.MESSAGE_ID]
         association.line.send(command_pdu(request, on=ECHO))
-        yield seen(association.line.answer(), "ABT *", FAILURE, case="C-ECHO without message ID")
+        yield seen(association.line.answer(), "ABT *", *FAILURE, case="C-ECHO without message ID")
     for case, element, wanted in (
-        ("SOP class", command.SOP_CLASS, (FAILURE, "ABT *")),
-        ("SOP instance", command.SOP_INSTANCE, (FAILURE, "ABT *")),
-        ("command field", command.FIELD, ("ABT *", FAILURE)),
+        ("SOP class", command.SOP_CLASS, (*FAILURE, "ABT *")),
+        ("SOP instance", command.SOP_INSTANCE, (*FAILURE, "ABT *")),
+        ("command field", command.FIELD, ("ABT *", *FAILURE)),
     ):
         instance = to.instance()
         request = store_request(instance.sop_instance)
