@@ -188,8 +188,9 @@ def _report(base: Vitals, calm: list[float], siege: Siege, repetitions: list[Rep
         (
             f"For {SIEGE_SECONDS} s there are {HALF_OPEN} connections that send half a request and fall silent, "
             f"{DRIPPING} that send a request byte by byte, each coming again as soon as it is thrown out, and "
-            f"{FLOODS_PER_SECOND} connections a second with length bombs, HTTP, TLS or garbage. A good peer connects, associates, echoes "
-            f"and releases {ECHOES_PER_SECOND} times a second. Each such round is promised to take less than 1 s."
+            f"{FLOODS_PER_SECOND} connections a second with length bombs, HTTP, TLS or garbage. A good "
+            f"peer connects, associates, echoes and releases {ECHOES_PER_SECOND} times a second. "
+            "Each such round is promised to take less than 1 s."
         ),
         "",
         "| rounds of the good peer | number | median | worst |",
@@ -206,7 +207,8 @@ def _report(base: Vitals, calm: list[float], siege: Siege, repetitions: list[Rep
         "",
         (
             "Memory that stays is what the allocator and SQLite's caches keep for the next peer. Descriptors and "
-            "threads that stay belong to pools, which are filled when first needed: connections to the database and workers."
+            "threads that stay belong to pools, which are filled when first needed: connections to the "
+            "database and workers."
         ),
         "",
         "## Coming and going",

@@ -190,6 +190,8 @@ WRONG: dict[str, Behaviour] = {
     "an accept of 200 MB": floods(struct.pack(">BxI", AC, 200_000_000), bytes(65536)),
     "endless PDUs before the accept": floods(b"", p_data(1, COMMAND, bytes(4096))),
     "a dripping accept": drips(ACCEPTED),
+    "abort with the accept": says(ACCEPTED + USER_ABORT),
+    "release with the accept": says(ACCEPTED + RELEASE),
     "abort instead of accept": says(USER_ABORT),
     # instead of a response
     "silence after the accept": says(ACCEPTED),

@@ -219,6 +219,8 @@ class Requestor:
         seconds = self._timeouts.release.total_seconds()
         linger = 0.0
         try:
+            for event in self._events:  # what came together with the last answer
+                self._check(event)
             if self._connection.state is State.AWAITING_LOCAL_RELEASE:  # the peer was first
                 self._connection.confirm_release()
                 linger = seconds
@@ -327,6 +329,11 @@ class Requestor:
     def _check_open(self) -> None:
         if self._over:
             raise TemporaryError(f"{self._peer}: the association is over; open a new one")
+        # What came together with the last answer was not looked at yet: an abort, mostly.
+        for event in self._events:
+            self._check(event)
+        if self._events:
+            self._violated(f"it sent {type(self._events[0]).__name__} although nothing was asked")
 
     def _next_message_id(self) -> int:
         """1-65535 and around again: only one request is ever open."""
