@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -22,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from harness.ports import free_port
 from harness.process import GatewayProcess
 from harness.site import Site
 from harness.waiting import eventually
@@ -112,7 +112,7 @@ def _hilum(folder: Path) -> Iterator[tuple[int, Path]]:
 def _dcmtk(folder: Path) -> Iterator[tuple[int, Path]]:
     stored = folder / "stored"
     stored.mkdir()
-    port = _free_port()
+    port = free_port()
     timers = [word for option in ("-ts", "-ta", "-td") for word in (option, str(TIMERS))]
     command = [_program("storescp"), "--fork", "--accept-all", *timers, "--output-directory", str(stored), str(port)]
     with _running(command, port, folder):
@@ -122,7 +122,7 @@ def _dcmtk(folder: Path) -> Iterator[tuple[int, Path]]:
 @contextmanager
 def _pynetdicom(folder: Path) -> Iterator[tuple[int, Path]]:
     stored = folder / "stored"
-    port = _free_port()
+    port = free_port()
     timers = [word for option in ("-ta", "-td", "-tn") for word in (option, str(TIMERS))]
     command = [sys.executable, "-m", "pynetdicom", "storescp", "-aet", TITLE, *timers, "-od", str(stored), str(port)]
     with _running(command, port, folder):
@@ -132,7 +132,7 @@ def _pynetdicom(folder: Path) -> Iterator[tuple[int, Path]]:
 @contextmanager
 def _orthanc(folder: Path) -> Iterator[tuple[int, Path]]:
     stored = folder / "stored"
-    port = _free_port()
+    port = free_port()
     configuration = folder / "orthanc.json"
     configuration.write_text(json.dumps(_orthanc_configuration(stored, port)))
     with _running([_program("Orthanc"), str(configuration)], port, folder):
@@ -146,7 +146,7 @@ def _orthanc_configuration(stored: Path, port: int) -> Mapping[str, Any]:
         "StorageDirectory": str(stored),
         "IndexDirectory": str(stored),
         "Plugins": [],
-        "HttpPort": _free_port(),
+        "HttpPort": free_port(),
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "DicomPort": port,
@@ -172,20 +172,6 @@ def _said(name: str, *arguments: str, pattern: str) -> str:
     done = subprocess.run([_program(name), *arguments], capture_output=True, text=True, timeout=30, check=False)
     found = re.search(pattern, done.stdout + done.stderr)
     return found[1] if found else "?"
-
-
-def _free_port() -> int:
-    """A port that nobody uses just now, for programs that cannot choose one themselves.
-
-    Below those that the system gives to whoever asks for any: nobody is likely to take it meanwhile.
-    """
-    while True:
-        port = random.randrange(20_000, 32_000)
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
 
 
 @contextmanager

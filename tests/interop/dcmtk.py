@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+from harness.ports import free_port
 from harness.site import data_set_digest
-from interop.programs import Listening, free_port, program
+from interop.programs import Listening, program
 from interop.real_files import RealFile
 
 #: What makes ``storescu`` propose the transfer syntax that the file has, in a presentation context of its own or as

@@ -10,10 +10,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final, Self
 
+from harness.ports import free_port
 from harness.waiting import eventually
 from hilum.store.part10 import MetaInfo, read_meta
 from hilum.wire import DEFLATED_LE
-from interop.programs import Listening, free_port, program
+from interop.programs import Listening, program
 
 #: Which of the real files Orthanc 1.10.1 neither stores nor sends on, and why.
 CANNOT_TAKE: Final[Mapping[str, str]] = {

@@ -22,13 +22,6 @@ def program(name: str, package: str) -> str:
     return found
 
 
-def free_port() -> int:
-    """A port that nobody listens on just now, for programs that cannot choose one themselves."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
-
-
 class Listening:
     """A program that serves a port of the loopback until the end of the block; ended by its process id.
 

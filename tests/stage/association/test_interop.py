@@ -18,6 +18,7 @@ import pynetdicom
 import pytest
 from pydicom.data import get_testdata_file
 
+from harness.ports import free_port
 from hilum.association.observer import AssociationEnded, AssociationRejected
 from hilum.association.requestor import Peer, PermanentRejectError, Requestor, RequestorTimeouts
 from hilum.association.sink import Ending
@@ -210,12 +211,11 @@ def test_pynetdicom_takes_any_transfer_syntax_byte_by_byte(
 
 @contextlib.contextmanager
 def storescp(folder: Path, *options: str) -> Iterator[int]:
-    """DCMTK's server on a port that was free a moment ago; it cannot choose one itself."""
+    """DCMTK's server; it cannot choose a port itself."""
     program = shutil.which("storescp")
     if program is None:
         pytest.fail("storescp is not installed: apt-get install dcmtk, or make test as root")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [program, *options, "--output-directory", folder, str(port)],
         stdout=subprocess.DEVNULL,

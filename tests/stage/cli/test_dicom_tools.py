@@ -10,6 +10,7 @@ import pytest
 
 from harness.data import make_instance, make_series, read, real_file
 from harness.pacs import Pacs
+from harness.ports import free_port
 from harness.site import data_set_digest
 from harness.waiting import eventually
 from hilum.model import Answer
@@ -36,7 +37,7 @@ def storescp(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     log = (tmp_path / "storescp.log").open("w+")
     # DCMTK cannot be asked for any free port and its answer, so a free one is looked for; others may take it meanwhile.
     for _ in range(5):
-        port = _free_port()
+        port = free_port()
         process = subprocess.Popen(
             ["storescp", "-v", "-aet", "DCMTK", "+xa", "+B", "+uf", "-od", folder, str(port)], stderr=log
         )
@@ -48,14 +49,6 @@ def storescp(tmp_path: Path) -> Iterator[tuple[int, Path]]:
     process.terminate()
     process.wait()
     log.close()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
