@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.process import GatewayProcess
-from harness.raw_peer import CT_CONTEXT, ECHO_CONTEXT, RawPeer, data_set, echo_rq, store_rq
+from harness.raw_peer import AC, CT_CONTEXT, ECHO_CONTEXT, RawPeer, associate_rq, data_set, echo_rq, store_rq
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.ledger.database import Database
@@ -65,7 +65,9 @@ class Besieged:
     def _warm_up(self) -> None:
         """Do once what makes a gateway as large as it stays."""
         for _ in range(20):
-            self.is_served()
+            # The places of a test's own last associations may take a moment to be free again.
+        eventually(self._has_a_place, what="a place for an association")
+        self.is_served()
         for _ in range(3):
             with self.connect() as peer:
                 peer.associate(CT_CONTEXT)
@@ -81,6 +83,12 @@ class Besieged:
     def connect(self, source: str | None = None, *, window: int = 0) -> RawPeer:
         """A connection, from an address of its own unless told."""
         return RawPeer.connect(self.port, source=source or self.stranger(), window=window)
+
+    def _has_a_place(self) -> bool:
+        with RawPeer.connect(self.port) as peer:
+            peer.send(associate_rq(ECHO_CONTEXT))
+            kind, _ = peer.pdu()
+            return kind == AC
 
     def is_served(self) -> float:
         """A good peer gets the answer to its echo; how long the whole took it, in seconds.
