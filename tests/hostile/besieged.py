@@ -65,9 +65,7 @@ class Besieged:
     def _warm_up(self) -> None:
         """Do once what makes a gateway as large as it stays."""
         for _ in range(20):
-            # The places of a test's own last associations may take a moment to be free again.
-        eventually(self._has_a_place, what="a place for an association")
-        self.is_served()
+            self.is_served()
         for _ in range(3):
             with self.connect() as peer:
                 peer.associate(CT_CONTEXT)
@@ -142,6 +140,8 @@ class Besieged:
 
     def is_unharmed(self, log_position: int) -> None:
         """Everything is as it was before anybody came."""
+        # A test's own last associations may take a moment to give their places back.
+        eventually(self._has_a_place, what="a place for an association")
         self.is_served()
         eventually(lambda: not self.parts(), what="no part of an instance")
         self._falls_to("sockets", self.base.sockets)
