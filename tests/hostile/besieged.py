@@ -86,6 +86,8 @@ class Besieged:
         with RawPeer.connect(self.port) as peer:
             peer.send(associate_rq(ECHO_CONTEXT))
             kind, _ = peer.pdu()
+            if kind == AC:
+                peer.release()  # answered once the place is free: this look takes none from the next peer
             return kind == AC
 
     def is_served(self) -> float:
