@@ -25,6 +25,7 @@ from hilum.ledger.shown import (
 )
 from hilum.ledger.tables import associations, deliveries, groups, history, instances, jobs, results
 from hilum.ledger.transition import AnyRow, NoSuchRowError
+from hilum.ledger.work import CANCELLED
 
 View = TypeVar("View", AssociationView, GroupView, JobView, ResultView, DeliveryView, HistoryLine)
 
@@ -227,16 +228,12 @@ def list_deliveries(
     return [_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
 
 
-#: What ``work.ask_cancel`` writes.
-_CANCELLED = "cancelled by an operator"
-
-
 def destinations(connection: Connection) -> Sequence[DestinationView]:
     """How deliveries stand, by the names of destinations; only those that anything was ever due for."""
     found: dict[str, dict[str, Any]] = {}
     rows = connection.execute(
         select(deliveries.c.destination, deliveries.c.state, func.count(), func.min(deliveries.c.not_before))
-        .where(deliveries.c.why != _CANCELLED)
+        .where(deliveries.c.why != CANCELLED)
         .group_by(deliveries.c.destination, deliveries.c.state)
     )
     for name, state, count, first in rows:
@@ -251,7 +248,7 @@ def _last_error(connection: Connection, destination: str) -> str:
     undelivered = deliveries.c.state.in_((states.Delivery.DUE, states.Delivery.GIVEN_UP))
     why: str | None = connection.execute(
         select(deliveries.c.why)
-        .where(deliveries.c.destination == destination, undelivered, deliveries.c.why.not_in(("", _CANCELLED)))
+        .where(deliveries.c.destination == destination, undelivered, deliveries.c.why.not_in(("", CANCELLED)))
         .order_by(func.coalesce(deliveries.c.ended_at, deliveries.c.not_before).desc())
         .limit(1)
     ).scalar_one_or_none()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
@@ -13,6 +13,9 @@ from hilum.errors import PermanentError
 from hilum.ledger.tables import deliveries, groups, jobs
 from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, unleased
 from hilum.model import JobId
+
+#: The reason that rows carry whose work an operator stopped; who counts what needs attention leaves them out.
+CANCELLED: Final = "cancelled by an operator"
 
 
 def queued_engines(connection: Connection, now: datetime) -> Sequence[str]:
@@ -146,7 +149,7 @@ def failed(connection: Connection, lease: Lease, why: str, remedy: str, *, remov
 
 def cancelled(connection: Connection, lease: Lease, *, remove_at: datetime, now: datetime) -> None:
     """The engine has stopped the job."""
-    values = {"why": "cancelled by an operator", "finished_at": now, "remove_at": remove_at}
+    values = {"why": CANCELLED, "finished_at": now, "remove_at": remove_at}
     apply(connection, jobs, lease.id, states.JobEvent.CANCELLED, now=now, fence=lease.fence, values=values)
 
 
@@ -231,12 +234,12 @@ def ask_cancel(connection: Connection, job: JobId, *, now: datetime, remove_at: 
         due = select(deliveries.c.id).where(deliveries.c.job_id == job, deliveries.c.state == states.Delivery.DUE)
         for delivery in connection.execute(due).scalars().all():
             event = states.DeliveryEvent.CANCEL_ASKED
-            values = {"ended_at": now, "why": "cancelled by an operator"}
-            apply(connection, deliveries, delivery, event, now=now, why="cancelled by an operator", values=values)
+            values = {"ended_at": now, "why": CANCELLED}
+            apply(connection, deliveries, delivery, event, now=now, why=CANCELLED, values=values)
         return states.Job.COLLECTED
     ended: Mapping[str, Any] = {}
     if state == states.Job.QUEUED:
-        ended = {"why": "cancelled by an operator", "finished_at": now, "remove_at": remove_at}
+        ended = {"why": CANCELLED, "finished_at": now, "remove_at": remove_at}
     asked = states.JobEvent.CANCEL_ASKED
     return states.Job(apply(connection, jobs, job, asked, now=now, why="asked by an operator", values=ended))
 
