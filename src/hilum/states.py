@@ -108,6 +108,21 @@ class DeliveryEvent(StrEnum):
     RETRY_ASKED = "retry asked"
 
 
+class Destination(StrEnum):
+    """A place that results go to, as it has answered so far."""
+
+    UP = "up"
+    DOWN = "down"  # nothing is sent there until one attempt to open an association has come off
+
+
+class DestinationEvent(StrEnum):
+    """What happens to a destination."""
+
+    FAILED = "failed"
+    ANSWERED = "answered"
+    RETRY_ASKED = "retry asked"
+
+
 ASSOCIATION: Final[Mapping[tuple[Association, AssociationEvent], Association]] = MappingProxyType(
     {
         (Association.OPEN, AssociationEvent.RELEASED): Association.RELEASED,
@@ -143,6 +158,7 @@ JOB: Final[Mapping[tuple[Job, JobEvent], Job]] = MappingProxyType(
         (Job.RUNNING, JobEvent.CANCEL_ASKED): Job.CANCELLING,
         (Job.CANCELLING, JobEvent.CANCELLED): Job.CANCELLED,
         (Job.FINISHED, JobEvent.COLLECTED): Job.COLLECTED,
+        (Job.FINISHED, JobEvent.FAILED): Job.FAILED,
         (Job.COLLECTED, JobEvent.SETTLED): Job.COMPLETE,
         (Job.COMPLETE, JobEvent.REOPENED): Job.COLLECTED,
         (Job.FAILED, JobEvent.RETRY_ASKED): Job.QUEUED,
@@ -161,6 +177,15 @@ DELIVERY: Final[Mapping[tuple[Delivery, DeliveryEvent], Delivery]] = MappingProx
         (Delivery.DUE, DeliveryEvent.CANCEL_ASKED): Delivery.GIVEN_UP,
         (Delivery.DUE, DeliveryEvent.RETRY_ASKED): Delivery.DUE,
         (Delivery.GIVEN_UP, DeliveryEvent.RETRY_ASKED): Delivery.DUE,
+    }
+)
+
+DESTINATION: Final[Mapping[tuple[Destination, DestinationEvent], Destination]] = MappingProxyType(
+    {
+        (Destination.UP, DestinationEvent.FAILED): Destination.DOWN,
+        (Destination.DOWN, DestinationEvent.FAILED): Destination.DOWN,
+        (Destination.DOWN, DestinationEvent.ANSWERED): Destination.UP,
+        (Destination.DOWN, DestinationEvent.RETRY_ASKED): Destination.DOWN,
     }
 )
 

@@ -3,6 +3,7 @@
 * Times are aware UTC. Timers are columns (``closes_at``, ``not_before``, ``remove_at``), so a restart needs no timers.
 * ``lease_owner``, ``lease_until`` and ``fence`` say who works on a row just now; a claim raises ``fence``, and a record
   with an older one changes nothing. A lease is not a state: see ``hilum.states``.
+* ``begun`` counts the claims since work on the row last came to a recorded end: whoever died of it did not record one.
 * Types are those that SQLite and PostgreSQL share.
 """
 
@@ -69,6 +70,7 @@ def _lease() -> tuple[Column[Any], ...]:
         Column("lease_owner", Text),
         Column("lease_until", UtcDateTime),
         Column("fence", Integer, nullable=False, server_default="0"),
+        Column("begun", Integer, nullable=False, server_default="0"),
     )
 
 
@@ -161,6 +163,7 @@ instances: Final = Table(
     Column("study", Text, nullable=False),
     Column("series", Text, nullable=False),
     Column("size", BigInteger, nullable=False),  # bytes of the file
+    Column("digest", Text, nullable=False, server_default=""),  # of the data set: hilum.store.digest; empty: unknown
     Column("received_at", UtcDateTime, nullable=False),
     Index("uq_instances_number", "association_id", "number", unique=True),
     Index(
@@ -246,6 +249,19 @@ deliveries: Final = Table(
     ),
 )
 
+#: How each destination answers; one without a row has never failed.
+destinations: Final = Table(
+    "destinations",
+    metadata,
+    Column("id", Text, primary_key=True),  # its name in dicom.scu.destinations
+    Column("state", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),  # when it came into this state
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("not_before", UtcDateTime, nullable=False),  # when it is asked again while it is down
+    Column("why", Text, nullable=False, server_default=""),
+    *_lease(),
+)
+
 #: Whatever changed a state, and whatever was refused, ignored, discarded or given up; nothing disappears in silence.
 history: Final = Table(
     "history",
@@ -254,7 +270,7 @@ history: Final = Table(
     Column("at", UtcDateTime, nullable=False),
     Column(
         "machine", Text, nullable=False
-    ),  # association, group, job, delivery, instance, result, folder, gateway, config
+    ),  # association, group, job, delivery, destination, instance, result, folder, gateway, config
     Column("subject", Text, nullable=False),  # the row's id, or what there is instead
     Column("from_state", Text, nullable=False, server_default=""),
     Column("event", Text, nullable=False),

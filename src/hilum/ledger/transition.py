@@ -30,7 +30,14 @@ class NoSuchRowError(PermanentError):
     """What was asked for is not in the ledger."""
 
 
-#: Associations and jobs have textual ids, groups and deliveries numbers.
+class PoisonError(PermanentError):
+    """Each time that work on this row was begun, it took the gateway down with it."""
+
+
+#: How often work on a row may be begun without coming to a recorded end before the row is set aside.
+MAX_BEGUN: Final = 3
+
+#: Associations, jobs and destinations have textual ids, groups and deliveries numbers.
 RowId = str | int
 #: A row of whichever columns were asked for.
 AnyRow = Row[*tuple[Any, ...]]
@@ -42,11 +49,33 @@ class Lease:
 
     Attributes:
         fence: What the row's ``fence`` must still be when the work is recorded.
+        begun: How often work on the row was begun since it last came to a recorded end, this time included.
     """
 
     id: RowId
     fence: int
+    begun: int = 1
 
+    def refuse_poison(self, what: str) -> None:
+        """Do not begin once more what has never ended.
+
+        Args:
+            what: The work, for the operator: "making its jobs".
+
+        Raises:
+            PoisonError: It was begun too often; the row is to be set aside.
+        """
+        if self.begun > MAX_BEGUN:
+            raise PoisonError(f"the gateway ended {self.begun - 1} times in a row in the middle of {what}")
+
+
+def lease_of(row: AnyRow) -> Lease:
+    """The lease of a row as ``claim`` returned it."""
+    return Lease(id=row.id, fence=row.fence, begun=row.begun)
+
+
+#: What a lease leaves when its work has come to a recorded end.
+_ENDED: Final[Mapping[str, Any]] = MappingProxyType({"lease_owner": None, "lease_until": None, "begun": 0})
 
 #: Which table of states rules which table of rows, and what history calls its rows.
 _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any], Any]]]] = MappingProxyType(
@@ -55,6 +84,7 @@ _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any],
         tables.groups.name: ("group", states.Group, states.GROUP),
         tables.jobs.name: ("job", states.Job, states.JOB),
         tables.deliveries.name: ("delivery", states.Delivery, states.DELIVERY),
+        tables.destinations.name: ("destination", states.Destination, states.DESTINATION),
     }
 )
 
@@ -94,11 +124,7 @@ def apply(
         raise LeaseLostError(f"{machine} {row_id}: the lease with fence {fence} was lost, the row has {row.fence}")
     before = state_type(row.state)
     after: StrEnum = states.advance(transitions, before, event)
-    connection.execute(
-        update(table)
-        .where(table.c.id == row_id)
-        .values(state=after.value, lease_owner=None, lease_until=None, **values)
-    )
+    connection.execute(update(table).where(table.c.id == row_id).values(state=after.value, **_ENDED, **values))
     note(connection, machine, str(row_id), event, now=now, why=why, remedy=remedy, before=before, after=after)
     level = logging.WARNING if remedy else logging.DEBUG if machine == "delivery" else logging.INFO
     about = {"subject": str(row_id), "state": str(after)} | ({"why": why} if why else {})
@@ -163,7 +189,9 @@ def claim(
     if not ids:
         return ()
     connection.execute(
-        update(table).where(table.c.id.in_(ids)).values(lease_owner=owner, lease_until=until, fence=table.c.fence + 1)
+        update(table)
+        .where(table.c.id.in_(ids))
+        .values(lease_owner=owner, lease_until=until, fence=table.c.fence + 1, begun=table.c.begun + 1)
     )
     return connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*order_by)).all()
 
@@ -187,7 +215,7 @@ def give_back(
     values: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """End a lease without an event, e.g. because the work must wait; a lease that is lost or over is left alone."""
-    connection.execute(update(table).where(_held(table, lease)).values(lease_owner=None, lease_until=None, **values))
+    connection.execute(update(table).where(_held(table, lease)).values(**_ENDED, **values))
 
 
 def _held(table: Table, lease: Lease) -> ColumnElement[bool]:
@@ -196,7 +224,7 @@ def _held(table: Table, lease: Lease) -> ColumnElement[bool]:
 
 
 def drop_leases(connection: Connection) -> None:
-    """Free everything: for the start of a gateway that has the ledger to itself."""
+    """Free everything: for the start of a gateway that has the ledger to itself. ``begun`` stays: nothing was ended."""
     for name in _MACHINES:
         table = tables.metadata.tables[name]
         connection.execute(
