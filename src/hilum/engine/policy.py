@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from hilum.engine.port import Phase, Status
 
-#: How often handing one attempt to its engine is begun: one that takes the gateway down with it is not tried for ever.
+#: How often handing over an attempt may come to nothing: the engine raises what nobody foresaw, or never begins.
 MAX_SUBMISSIONS: Final = 5
 #: How long an attempt may be pending before it is submitted again: what was to start it may have died before it could.
 MAX_PENDING: Final = timedelta(seconds=10)

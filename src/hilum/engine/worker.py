@@ -17,7 +17,7 @@ from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import work
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import AnyRow, Lease, give_back, renew
+from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew
 from hilum.model import JobId
 
 _log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ class Claimed:
 
 def _claimed(row: AnyRow, status: Status | None = None) -> Claimed:
     return Claimed(
-        lease=Lease(id=row.id, fence=row.fence),
+        lease=lease_of(row),
         run=run_of(row),
         engine=row.engine,
         last_attempt=row.last_attempt,
@@ -90,7 +90,7 @@ class SubmitStep:
     concurrency: ClassVar[int] = 2
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claimed]:
-        """The oldest queued jobs of each engine that has room, counted as submitted before they are."""
+        """The oldest queued jobs of each engine that has room."""
         settings = self.settings()
         with self.database.read() as connection:
             waiting = work.queued_engines(connection, now)
@@ -107,10 +107,7 @@ class SubmitStep:
 
     def act(self, claimed: Claimed) -> None:
         """Hand it over; the engine takes a job and attempt it already has as the same one."""
-        if claimed.submissions >= policy.MAX_SUBMISSIONS:
-            raise PermanentError(
-                f"handing it to engine {claimed.engine} was begun {claimed.submissions} times and never came to an end"
-            )
+        claimed.lease.refuse_poison(f"handing it to engine {claimed.engine}")
         engine = self.settings().engines.get(claimed.engine)
         if engine is None:
             raise PermanentError(f"engine {claimed.engine!r} is not in the configuration any more")
@@ -134,12 +131,15 @@ class SubmitStep:
                 wait = error.retry_after or timedelta(seconds=10)
                 values = {"not_before": now + wait, "submissions": 0, "why": str(error)}
                 give_back(connection, jobs, claimed.lease, values=values)
-            elif isinstance(error, PermanentError):
+                return
+            why = str(error) if isinstance(error, PermanentError) else f"{type(error).__name__}: {error}"
+            tried = claimed.submissions + 1
+            if isinstance(error, PermanentError) or tried >= policy.MAX_SUBMISSIONS:
                 remedy = f"mend the cause, then: hilum retry {claimed.run.job_name}"
                 until = now + self.settings().keep_failed
-                work.failed(connection, claimed.lease, str(error), remedy, remove_at=until, now=now)
+                work.failed(connection, claimed.lease, why, remedy, remove_at=until, now=now)
             else:
-                values = {"not_before": now + timedelta(seconds=5), "why": f"{type(error).__name__}: {error}"}
+                values = {"not_before": now + timedelta(seconds=5), "submissions": tried, "why": why}
                 give_back(connection, jobs, claimed.lease, values=values)
 
     def renew(self, works: Sequence[Claimed], until: datetime) -> None:
@@ -223,6 +223,7 @@ class WatchStep:
     def act(self, claimed: Claimed) -> Status:
         """Stop what is to be stopped, start again what never began. Idempotent."""
         assert claimed.status is not None
+        claimed.lease.refuse_poison(f"looking after its run on engine {claimed.engine}")
         engine = self.settings().engines.get(claimed.engine)
         if engine is None:
             return claimed.status
@@ -263,10 +264,17 @@ class WatchStep:
                 case never:
                     assert_never(never)
 
-    def failed(self, claimed: Claimed, error: Exception, now: datetime) -> None:  # noqa: ARG002
+    def failed(self, claimed: Claimed, error: Exception, now: datetime) -> None:
         """It is looked at again at the next look."""
+        until = now + self.settings().keep_failed
         with self.database.write() as connection:
-            give_back(connection, jobs, claimed.lease)
+            if not isinstance(error, PoisonError):
+                give_back(connection, jobs, claimed.lease)
+            elif claimed.stop:
+                work.cancelled(connection, claimed.lease, remove_at=until, now=now)
+            else:
+                remedy = f"mend the cause, then: hilum retry {claimed.run.job_name}"
+                work.failed(connection, claimed.lease, str(error), remedy, remove_at=until, now=now)
 
     def renew(self, works: Sequence[Claimed], until: datetime) -> None:
         """Stopping a job on a platform may take long."""

@@ -15,8 +15,6 @@ from hilum.model import AETitle, GroupId, GroupKind, Header, InstanceId, JobId
 MAX_NAME: Final = 63
 #: How often making the jobs of a group is tried before an operator is asked.
 MAX_ATTEMPTS: Final = 3
-#: How often it is begun: a processor that takes the gateway down with it is not asked for ever.
-MAX_BEGUN: Final = 5
 
 
 class Workflow(Protocol):

@@ -13,7 +13,7 @@ from hilum.job import payload
 from hilum.ledger import planning, work
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import Lease, give_back, renew
+from hilum.ledger.transition import Lease, PoisonError, give_back, lease_of, renew
 
 Expired = tuple[Lease, Path]
 
@@ -36,11 +36,12 @@ class RetentionStep:
         with self.database.write() as connection:
             planning.expire_groups(connection, now, 100)
             rows = work.claim_expired(connection, owner=self.owner, now=now, until=until, limit=limit)
-        return [(Lease(id=row.id, fence=row.fence), Path(row.folder)) for row in rows]
+        return [(lease_of(row), Path(row.folder)) for row in rows]
 
     def act(self, expired: Expired) -> None:
         """Remove the folder. Idempotent."""
-        _, folder = expired
+        lease, folder = expired
+        lease.refuse_poison("removing its folder")
         roots = self.roots()
         root = next((root for root in roots if folder.parent == root), None)
         if root is None:
@@ -53,9 +54,10 @@ class RetentionStep:
             work.expired(connection, expired[0], now=now)
 
     def failed(self, expired: Expired, error: Exception, now: datetime) -> None:
-        """Try again in an hour: nothing is urgent about removing."""
+        """Try again in an hour, or in a day: nothing is urgent about removing."""
+        again = now + (timedelta(days=1) if isinstance(error, PoisonError) else timedelta(hours=1))
         with self.database.write() as connection:
-            give_back(connection, jobs, expired[0], values={"remove_at": now + timedelta(hours=1), "why": str(error)})
+            give_back(connection, jobs, expired[0], values={"remove_at": again, "why": str(error)})
 
     def renew(self, works: Sequence[Expired], until: datetime) -> None:
         """Large folders take long."""

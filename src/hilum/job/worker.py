@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar, assert_never
 
 from hilum.errors import PermanentError, TemporaryError
-from hilum.job import payload, policy
+from hilum.job import inspection, payload, policy
 from hilum.job.processors import Processor
 from hilum.ledger import planning
 from hilum.ledger.database import Database
 from hilum.ledger.tables import groups
-from hilum.ledger.transition import Lease, give_back, renew
+from hilum.ledger.transition import Lease, PoisonError, give_back, renew
 from hilum.model import AETitle
 
 
@@ -42,6 +42,13 @@ class Made:
     """The jobs of a group; their folders exist."""
 
     jobs: tuple[planning.NewJob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """Files of the group are not what was received; they are in quarantine, and no job was made."""
+
+    members: tuple[planning.DamagedMember, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +80,21 @@ class PlanStep:
         with self.database.write() as connection:
             return planning.claim_closed(connection, owner=self.owner, now=now, until=until, limit=limit)
 
-    def act(self, claimed: Claimed) -> Made | NotWanted:
+    def act(self, claimed: Claimed) -> Made | NotWanted | Damaged:
         """Ask the processors and build the folders. Idempotent by group: names and ids come out the same."""
-        _, group = claimed
-        if group.attempts >= policy.MAX_BEGUN:
-            raise PermanentError(f"it was begun {group.attempts} times and the gateway ended in the middle")
+        lease, group = claimed
+        lease.refuse_poison("making its jobs")
         settings = self.settings()
         processors = settings.processors.get(group.ae)
         if processors is None:
             return NotWanted(
                 why=f"AE title {group.ae} is not in the configuration any more",
                 remedy="add it again, then: hilum retry " + _name(group),
+            )
+        if not group.members:
+            return NotWanted(
+                why="none of its instances is left: their files were damaged",
+                remedy="have the study sent again; the damaged files are in quarantine",
             )
         plans = [plan for processor in processors for plan in processor.plan(group, settings.workflows)]
         if not plans:
@@ -92,11 +103,14 @@ class PlanStep:
                 remedy="add an entry to workflows, then: hilum retry " + _name(group),
             )
         _check_labels(plans)
+        damaged = inspection.quarantine_damaged(group.members, settings.spool)
+        if damaged:
+            return Damaged(members=damaged)
         return Made(jobs=tuple(_make(group, plan, settings) for plan in plans))
 
-    def record(self, claimed: Claimed, outcome: Made | NotWanted, now: datetime) -> None:
+    def record(self, claimed: Claimed, outcome: Made | NotWanted | Damaged, now: datetime) -> None:
         """The group's step and its jobs, in one transaction."""
-        lease, _ = claimed
+        lease, group = claimed
         with self.database.write() as connection:
             match outcome:
                 case Made():
@@ -104,20 +118,26 @@ class PlanStep:
                 case NotWanted():
                     until = now + self.settings().keep
                     planning.not_wanted(connection, lease, outcome.why, outcome.remedy, remove_at=until, now=now)
+                case Damaged(members=members):
+                    why = f"{len(members)} of its {len(group.members)} instances were damaged on disk: in quarantine"
+                    remedy = "have the study sent again; or, to go on without them: hilum retry " + _name(group)
+                    planning.damaged(connection, lease, members, why, remedy, now=now)
                 case never:
                     assert_never(never)
 
     def failed(self, claimed: Claimed, error: Exception, now: datetime) -> None:
         """Later again; after the third time an operator must look, unless the world is merely unwell."""
         lease, group = claimed
-        wait = policy.planning_retry(group.attempts + 1)
-        values: dict[str, Any] = {"why": str(error)}
+        attempts = 0 if isinstance(error, TemporaryError) else group.attempts + 1
+        wait = policy.planning_retry(attempts) if attempts else timedelta(seconds=30)
         if isinstance(error, TemporaryError):
-            wait = error.retry_after or timedelta(seconds=30)
-            values["attempts"] = 0
+            wait = error.retry_after or wait
+        values: dict[str, Any] = {"why": str(error), "attempts": attempts}
         with self.database.write() as connection:
-            if wait is None:
+            if wait is None or isinstance(error, PoisonError):
                 why = f"making its jobs failed {policy.MAX_ATTEMPTS} times: {type(error).__name__}: {error}"
+                if isinstance(error, PoisonError):
+                    why = str(error)
                 remedy = "mend the cause, then: hilum retry " + _name(group)
                 planning.cannot_plan(connection, lease, why, remedy, now=now)
             else:

@@ -32,6 +32,7 @@ class Fate(StrEnum):
     DUPLICATE = "duplicate"  # its SOP Instance UID was in the group already, and the first one stays
     REPLACED = "replaced"  # a later one with its SOP Instance UID took its place
     HELD = "held"  # its association was not released
+    DAMAGED = "damaged"  # its file was not what had been received when a job was to get it; it is in quarantine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,8 +235,8 @@ def _drop_replaced(
                 )
             case Fate.GROUPED:
                 continue
-            case Fate.HELD:
-                raise AssertionError("a held instance is not in a group")
+            case Fate.HELD | Fate.DAMAGED:
+                raise AssertionError("what is just being put into a group is neither held nor known to be damaged")
             case never:
                 assert_never(never)
         remedy = f"overwrite-same-instance of {info.called} decides which one counts"

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from hilum import states
 from hilum.ledger.grouping import Fate
 from hilum.ledger.tables import associations, groups, instances, jobs
-from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, note, unleased
+from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, note, unleased
 from hilum.model import AETitle, GroupId, GroupKind, Header, InstanceId, JobId
 
 
@@ -22,6 +22,7 @@ class GroupMember:
 
     Attributes:
         spool: Its file, relative to ``storage.temporary``.
+        digest: Of its data set as it came in: see ``hilum.store.digest``; empty if it is not known.
     """
 
     id: InstanceId
@@ -31,6 +32,7 @@ class GroupMember:
     transfer_syntax: str
     spool: str
     size: int
+    digest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,8 @@ class ClosedGroup:
     Attributes:
         key: What its instances share; may be personal data.
         closed_at: Aware UTC; names of jobs are made from it, so that a repeated attempt makes the same names.
-        members: In the order of arrival; each SOP Instance UID once; never empty.
-        attempts: How often planning it was tried before.
+        members: In the order of arrival; each SOP Instance UID once; empty only if all were damaged.
+        attempts: How often planning it failed.
     """
 
     id: GroupId
@@ -92,13 +94,11 @@ def anything_closed(connection: Connection, now: datetime) -> bool:
 def claim_closed(
     connection: Connection, *, owner: str, now: datetime, until: datetime, limit: int
 ) -> Sequence[tuple[Lease, ClosedGroup]]:
-    """Lease closed groups to make their jobs, the oldest first. Counts the attempt before it begins."""
+    """Lease closed groups to make their jobs, the oldest first."""
     rows = claim(
         connection, groups, _ready(now), owner=owner, now=now, until=until, limit=limit, order_by=[groups.c.closed_at]
     )
-    for row in rows:
-        connection.execute(update(groups).where(groups.c.id == row.id).values(attempts=groups.c.attempts + 1))
-    return [(Lease(id=row.id, fence=row.fence), _closed(connection, row)) for row in rows]
+    return [(lease_of(row), _closed(connection, row)) for row in rows]
 
 
 def _closed(connection: Connection, row: AnyRow) -> ClosedGroup:
@@ -139,6 +139,7 @@ def _member(row: AnyRow) -> GroupMember:
         transfer_syntax=row.transfer_syntax,
         spool=f"{row.folder}/{row.number}.dcm",
         size=row.size,
+        digest=row.digest,
     )
 
 
@@ -190,6 +191,45 @@ def cannot_plan(connection: Connection, lease: Lease, why: str, remedy: str, *, 
         remedy=remedy,
         values={"why": why},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedMember:
+    """An instance whose file is not what was received.
+
+    Attributes:
+        kept: Where the file is now.
+    """
+
+    member: GroupMember
+    why: str
+    kept: Path
+
+
+def damaged(
+    connection: Connection, lease: Lease, found: Sequence[DamagedMember], why: str, remedy: str, *, now: datetime
+) -> None:
+    """Take damaged instances out of a group, which waits for an operator: its jobs would get less than was sent."""
+    ids = [one.member.id for one in found]
+    for start in range(0, len(ids), 500):
+        chunk = ids[start : start + 500]
+        connection.execute(update(instances).where(instances.c.id.in_(chunk)).values(fate=Fate.DAMAGED))
+    for one in found:
+        note(
+            connection,
+            "instance",
+            one.member.sop_instance,
+            "quarantined",
+            now=now,
+            why=f"damaged on disk: {one.why}",
+            remedy=f"send the study again; the damaged file is kept as {one.kept}",
+        )
+    left = {
+        "instances": groups.c.instances - len(found),
+        "bytes": groups.c.bytes - sum(one.member.size for one in found),
+    }
+    connection.execute(update(groups).where(groups.c.id == lease.id).values(**left))
+    cannot_plan(connection, lease, why, remedy, now=now)
 
 
 def adopted(connection: Connection, job: NewJob, *, now: datetime) -> None:

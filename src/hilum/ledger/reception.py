@@ -24,6 +24,7 @@ class Received:
     Attributes:
         number: Its file is ``<number>.dcm`` in the association's folder; rises in the order of arrival, from 1.
         size: Of the file, in bytes.
+        digest: Of its data set as it came in: see ``hilum.store.digest``.
         key: What decides its group.
     """
 
@@ -33,6 +34,7 @@ class Received:
     sop_instance: Uid
     transfer_syntax: Uid
     size: int
+    digest: str
     received_at: datetime
     key: GroupKey
 
@@ -209,6 +211,15 @@ def accepted(connection: Connection, info: AssociationInfo, grouping: Grouping, 
     )
 
 
+def set_aside(
+    connection: Connection, association: AssociationId, why: str, *, fence: int, remove_at: datetime, now: datetime
+) -> None:
+    """Accepting it takes the gateway down each time: it is held again, until an operator has found out why."""
+    remedy = f"have the study sent again; or mend the cause, then: hilum accept {association}"
+    event, values = states.AssociationEvent.BROKEN, {"why": why, "remove_at": remove_at}
+    apply(connection, associations, association, event, now=now, why=why, remedy=remedy, fence=fence, values=values)
+
+
 def _held_over(now: datetime) -> ColumnElement[bool]:
     return or_(
         associations.c.state == states.Association.ACCEPTING,
@@ -344,6 +355,7 @@ def _row(association: AssociationId, one: Received, placed: Placed) -> dict[str,
         "study": one.header.study,
         "series": one.header.series,
         "size": one.size,
+        "digest": one.digest,
         "received_at": one.received_at,
     }
 
@@ -364,6 +376,7 @@ def _received(row: AnyRow, grouping: Grouping) -> Received:
         sop_instance=Uid(row.sop_instance),
         transfer_syntax=Uid(row.transfer_syntax),
         size=row.size,
+        digest=row.digest,
         received_at=row.received_at,
         key=grouping.key_of(header, AssociationId(row.association_id)),
     )

@@ -194,7 +194,7 @@ jobs: Final = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("attempt", Integer, nullable=False),  # the one to run or running, from 1
     Column("last_attempt", Integer, nullable=False),  # the number of the last one that nobody has to ask for
-    Column("submissions", Integer, nullable=False, server_default="0"),  # of this attempt, counted before each
+    Column("submissions", Integer, nullable=False, server_default="0"),  # of this attempt that came to nothing
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

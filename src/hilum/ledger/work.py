@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from hilum import states
 from hilum.errors import PermanentError
@@ -29,8 +29,6 @@ def claim_queued(
 ) -> Sequence[AnyRow]:
     """Lease queued jobs for submission, the oldest first, at most so many per engine.
 
-    The submission is counted here, before it begins, so that a job that crashes the gateway is seen to do so.
-
     Args:
         free: How many jobs each engine may take now.
     """
@@ -40,8 +38,6 @@ def claim_queued(
             ready = and_(jobs.c.state == states.Job.QUEUED, jobs.c.engine == engine, jobs.c.not_before <= now)
             order: list[ColumnElement[Any]] = [jobs.c.not_before, jobs.c.created_at]
             rows += claim(connection, jobs, ready, owner=owner, now=now, until=until, limit=limit, order_by=order)
-    for row in rows:
-        connection.execute(update(jobs).where(jobs.c.id == row.id).values(submissions=jobs.c.submissions + 1))
     return rows
 
 

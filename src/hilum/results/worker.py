@@ -12,7 +12,7 @@ from hilum import states
 from hilum.ledger import dispatch, work
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import Lease, give_back, renew
+from hilum.ledger.transition import Lease, PoisonError, give_back, lease_of, renew
 from hilum.results import output, policy
 
 #: How soon a folder that could not be read is looked at again.
@@ -26,10 +26,12 @@ class ResultSettings:
     Attributes:
         settle: By engine: how long the files of a finished job must lie unchanged; zero where nothing writes any more.
         max_bytes: Of one file.
+        keep_failed: How long the folder of a job stays whose results cannot be read.
     """
 
     settle: Mapping[str, timedelta]
     max_bytes: int
+    keep_failed: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Finished:
     """A leased job with ``job.done``."""
 
     lease: Lease
+    name: str
     folder: Path
     engine: str
     destinations: tuple[str, ...]
@@ -73,7 +76,8 @@ class CollectStep:
             )
         return [
             Finished(
-                lease=Lease(id=row.id, fence=row.fence),
+                lease=lease_of(row),
+                name=row.name,
                 folder=Path(row.folder),
                 engine=row.engine,
                 destinations=tuple(row.destinations),
@@ -83,6 +87,7 @@ class CollectStep:
 
     def act(self, job: Finished) -> output.Contents | Unsettled:
         """Read the files if they have settled. Idempotent: nothing is changed."""
+        job.lease.refuse_poison("reading its results")
         settings = self.settings()
         settle = settings.settle.get(job.engine, timedelta())
         folder = job.folder / "output"
@@ -109,9 +114,18 @@ class CollectStep:
 
     def failed(self, job: Finished, error: Exception, now: datetime) -> None:
         """The file system may recover."""
+        if isinstance(error, PoisonError):
+            self._set_aside(job, error, now)
+            return
         values = {"not_before": now + _TRY_AGAIN, "why": f"its results cannot be read: {error}"}
         with self.database.write() as connection:
             give_back(connection, jobs, job.lease, values=values)
+
+    def _set_aside(self, job: Finished, error: PoisonError, now: datetime) -> None:
+        remedy = f"look at what lies in its output/; then, to run it again: hilum retry {job.name}"
+        with self.database.write() as connection:
+            until = now + self.settings().keep_failed
+            work.failed(connection, job.lease, str(error), remedy, remove_at=until, now=now)
 
     def renew(self, works: Sequence[Finished], until: datetime) -> None:
         """Digesting large results takes long."""

@@ -75,6 +75,7 @@ class Assembly:
                     for name, engine in settings.engines.items()
                 },
                 max_bytes=int(settings.dicom.scp.limits.object_gb * _GB),
+                keep_failed=timedelta(days=retention.failed),
             ),
             delivery=_delivery(settings.dicom.scu),
             keep_delivered=timedelta(days=retention.delivered),

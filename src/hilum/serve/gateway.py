@@ -148,6 +148,7 @@ class Gateway:
                 owner=owner,
                 spool=lambda: self._assembly.store.spool,
                 grouping=lambda called: self._assembly.store.rules(called).grouping,
+                keep=lambda: self._assembly.store.aborted_retention,
             ),
             CloseStep(database=database),
             PlanStep(database=database, owner=owner, settings=lambda: self._assembly.plan),

@@ -22,6 +22,7 @@ from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
 from hilum.observe.datasets import log_data_set
 from hilum.states import Association
 from hilum.store import policy
+from hilum.store.digest import DataSetDigest
 from hilum.store.disk import Watermark
 from hilum.store.part10 import file_meta
 from hilum.store.scan import HeadScanner, Unreadable
@@ -32,6 +33,8 @@ _log = structlog.get_logger(__name__)
 
 #: Below ``storage.temporary``: associations that ended without a release.
 HELD = "held"
+#: The same: files that were damaged on disk, with the reason beside them.
+QUARANTINE = "quarantine"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,7 @@ class SpoolSink:
         _log.warning("instance.not_stored", association=self.info.id, status=f"{answer.status:04X}H", why=why)
         return answer
 
-    def keep(self, request: StoreRequest, file: InstanceFile, scanned: Header | Unreadable) -> Answer:
+    def keep(self, request: StoreRequest, file: InstanceFile, scanned: Header | Unreadable, digest: str) -> Answer:
         """Judge a data set that has come to its end, and make it durable if it is taken."""
         refused = policy.unreadable(scanned.why) if isinstance(scanned, Unreadable) else policy.after(request, scanned)
         if refused is not None or isinstance(scanned, Unreadable):
@@ -187,6 +190,7 @@ class SpoolSink:
                 sop_instance=request.sop_instance,
                 transfer_syntax=request.transfer_syntax,
                 size=file.size,
+                digest=digest,
                 received_at=now,
                 key=key,
             )
@@ -284,16 +288,18 @@ class SpoolWriter:
         self._request = request
         self._file = file
         self._scanner = HeadScanner(request.transfer_syntax)
+        self._digest = DataSetDigest()
 
     def write(self, fragments: Sequence[memoryview]) -> None:
-        """To the file, past the scanner."""
+        """To the file, past the scanner and the digest."""
         for fragment in fragments:
             self._scanner.feed(fragment)
+            self._digest.update(fragment)
         self._file.write(fragments)
 
     def finish(self) -> Answer:
         """Success once it is as durable as configured."""
-        return self._sink.keep(self._request, self._file, self._scanner.finish())
+        return self._sink.keep(self._request, self._file, self._scanner.finish(), self._digest.text)
 
     def discard(self) -> None:
         """Leave no trace."""

@@ -21,17 +21,16 @@ from hilum.errors import PermanentError
 from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.reception import Received, Tally
-from hilum.ledger.transition import note
+from hilum.ledger.transition import MAX_BEGUN, note
 from hilum.model import AssociationInfo, Uid
 from hilum.store import spool
-from hilum.store.receive import HELD, StoreRule, StoreSettings
+from hilum.store.mark import Mark
+from hilum.store.receive import HELD, QUARANTINE, StoreRule, StoreSettings
 from hilum.store.rescan import rescan
 from hilum.store.scan import Unreadable
 
 _log = structlog.get_logger(__name__)
 
-#: Below ``storage.temporary``: files that were damaged on disk, with the reason beside them.
-QUARANTINE: Final = "quarantine"
 _NOTHING: Final = Tally(ignored={}, refused=0)
 #: Without an instance in the ledger these are what became of an association whose folder was not found.
 _WRITTEN_OFF: Final = frozenset({states.Association.HELD, states.Association.REMOVED})
@@ -98,14 +97,14 @@ class Recovery:
         if info is None and row is not None:
             info = reception.info_of(row)  # association.json was damaged on disk: the ledger knows the same
         if info is None:
-            self._tell_strange(leftover)
+            self._tell_strange(leftover, "its association.json is missing or damaged")
             return False
         self._recover(info, leftover, is_known=row is not None)
         return True
 
-    def _tell_strange(self, leftover: spool.Leftover) -> None:
-        """Neither the folder nor the ledger knows whose instances these are: an operator has to look."""
-        why = f"{len(leftover.complete)} instances are in it, and its association.json is missing or damaged"
+    def _tell_strange(self, leftover: spool.Leftover, what: str) -> None:
+        """Nobody can tell whose instances these are, or nobody survives reading them: an operator has to look."""
+        why = f"{len(leftover.complete)} instances are in it, and {what}"
         remedy = "read from the files who sent them, have them sent again, then remove the folder"
         _log.error("spool.strange_folder", folder=str(leftover.folder), why=why, remedy=remedy)
         with self.database.write() as connection:
@@ -113,16 +112,38 @@ class Recovery:
 
     def _recover(self, info: AssociationInfo, leftover: spool.Leftover, *, is_known: bool) -> None:
         rule = self.settings.rules(info.called)
-        received = [one for path in leftover.complete if (one := self._read(info, path, rule)) is not None]
+        mark = Mark.begin(leftover.folder)
+        if mark.hopeless:
+            self._tell_strange(leftover, f"recovering it ended the gateway {mark.begun - 1} times in a row")
+            return
+        received = self._read_all(info, leftover, rule, mark)
         folder = leftover.folder
         if received:
             # A crash, or a change of the configuration, may have left it in the other place.
             parent = self.settings.spool if rule.accept_broken else self.settings.spool / HELD
             folder = spool.move_folder(folder, parent)
         self._record(info, received, rule, folder, is_known=is_known)
-        if not received:
+        if received:
+            Mark(folder).end()
+        else:
             self._remove(folder)
         _log.warning("association.recovered", association=info.id, instances=len(received), accepted=rule.accept_broken)
+
+    def _read_all(
+        self, info: AssociationInfo, leftover: spool.Leftover, rule: StoreRule, mark: Mark
+    ) -> Sequence[Received]:
+        received: list[Received] = []
+        for path in leftover.complete:
+            if int(path.stem) == mark.poison:
+                self._quarantine(info, path, f"reading it ended the gateway {MAX_BEGUN} times in a row")
+                mark.absolve()
+                continue
+            mark.reading(int(path.stem))
+            one = self._read(info, path, rule)
+            if one is not None:
+                received.append(one)
+        mark.read()
+        return received
 
     def _record(
         self, info: AssociationInfo, received: Sequence[Received], rule: StoreRule, folder: Path, *, is_known: bool
@@ -145,7 +166,7 @@ class Recovery:
         spool.remove_folder(self.settings.spool, str(folder.relative_to(self.settings.spool)))
 
     def _read(self, info: AssociationInfo, path: Path, rule: StoreRule) -> Received | None:
-        found = rescan(path)
+        found = rescan(path, digest=True)
         if isinstance(found, Unreadable):
             self._quarantine(info, path, found.why)
             return None
@@ -157,6 +178,7 @@ class Recovery:
                 sop_instance=Uid(found.meta.sop_instance),
                 transfer_syntax=Uid(found.meta.transfer_syntax),
                 size=found.size,
+                digest=found.digest,
                 received_at=datetime.fromtimestamp(path.stat().st_mtime, UTC),
                 key=rule.grouping.key_of(found.header, info.id),
             )

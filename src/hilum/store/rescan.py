@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from hilum.errors import TemporaryError
 from hilum.model import Header
+from hilum.store.digest import digest_of
 from hilum.store.part10 import HEAD_BYTES, MetaInfo, NotDicom, read_meta
 from hilum.store.scan import HeadScanner, Unreadable
 
@@ -23,15 +24,20 @@ class Scanned:
 
     Attributes:
         size: Of the file, in bytes.
+        digest: Of the data set, see ``hilum.store.digest``; empty unless it was asked for.
     """
 
     meta: MetaInfo
     header: Header
     size: int
+    digest: str = ""
 
 
-def rescan(path: Path) -> Scanned | Unreadable:
+def rescan(path: Path, *, digest: bool = False) -> Scanned | Unreadable:
     """Read a file of the spool again; a link is not followed.
+
+    Args:
+        digest: Read all of it and take the digest of its data set.
 
     Raises:
         TemporaryError: It cannot be read just now.
@@ -39,7 +45,10 @@ def rescan(path: Path) -> Scanned | Unreadable:
     try:
         descriptor = os.open(path, _READ)
         try:
-            return examine(descriptor)
+            found = examine(descriptor)
+            if digest and isinstance(found, Scanned):
+                return replace(found, digest=digest_of(descriptor, found.meta.data_set_offset))
+            return found
         finally:
             os.close(descriptor)
     except OSError as error:

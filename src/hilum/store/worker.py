@@ -14,7 +14,7 @@ from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.tables import associations
-from hilum.ledger.transition import AnyRow, Lease, give_back, renew
+from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew
 from hilum.model import AssociationId, AssociationInfo
 from hilum.states import Association
 from hilum.store.receive import Unrecorded
@@ -69,12 +69,17 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldStep:
-    """Held associations in; released ones out if an operator wants them, removed ones when their time is over."""
+    """Held associations in; released ones out if an operator wants them, removed ones when their time is over.
+
+    Attributes:
+        keep: How long an association is held.
+    """
 
     database: Database
     owner: str
     spool: Callable[[], Path]
     grouping: Callable[[str], Grouping]
+    keep: Callable[[], timedelta]
     name: ClassVar[str] = "held"
     concurrency: ClassVar[int] = 1
 
@@ -89,6 +94,7 @@ class HeldStep:
 
     def act(self, held: Held) -> None:
         """Remove the files of one that nobody wanted; those of an accepted one stay where they are."""
+        held.lease.refuse_poison("accepting it" if held.accept else "removing its files")
         if not held.accept:
             remove_folder(self.spool(), held.folder)
 
@@ -101,10 +107,18 @@ class HeldStep:
             else:
                 reception.expired(connection, held.info.id, fence=fence, now=now)
 
-    def failed(self, held: Held, error: Exception, now: datetime) -> None:  # noqa: ARG002
-        """Again at the next poll, or in a minute if it was a removal."""
-        values = {} if held.accept else {"remove_at": now + timedelta(minutes=1)}
+    def failed(self, held: Held, error: Exception, now: datetime) -> None:
+        """Again at the next poll, or in a minute if it was a removal; what is poison waits for an operator again."""
+        poison = isinstance(error, PoisonError)
         with self.database.write() as connection:
+            if poison and held.accept:
+                until = now + self.keep()
+                reception.set_aside(
+                    connection, held.info.id, str(error), fence=held.lease.fence, remove_at=until, now=now
+                )
+                return
+            again = now + (timedelta(days=1) if poison else timedelta(minutes=1))
+            values = {} if held.accept else {"remove_at": again}
             give_back(connection, associations, held.lease, values=values)
 
     def renew(self, works: Sequence[Held], until: datetime) -> None:
@@ -119,7 +133,7 @@ class HeldStep:
 
 def _held(row: AnyRow) -> Held:
     return Held(
-        lease=Lease(id=row.id, fence=row.fence),
+        lease=lease_of(row),
         info=reception.info_of(row),
         accept=row.state == Association.ACCEPTING,
         folder=row.folder,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hilum.errors import TemporaryError
-from hilum.job.policy import MAX_BEGUN
+from hilum.ledger.transition import MAX_BEGUN
 from stage.job.planning import LEASE, Broken, Planning
 from stage.ledger.reception_desk import Reception
 
@@ -22,7 +22,7 @@ def test_a_group_that_was_begun_too_often_waits_for_an_operator(planning: Planni
     assert len(planning.run()) == 1
     group = desk.row("groups")
     assert group.state == "parked"
-    assert f"begun {MAX_BEGUN} times" in group.why
+    assert f"ended {MAX_BEGUN} times in a row" in group.why
 
 
 def test_a_group_survives_some_crashes_and_any_number_of_bad_moments(planning: Planning, desk: Reception) -> None:

@@ -143,6 +143,7 @@ class Incoming:
                 sop_instance=Uid(uid),
                 transfer_syntax=EXPLICIT_LE,
                 size=len(content),
+                digest="",
                 received_at=desk.clock(),
                 key=key,
             )

@@ -44,5 +44,9 @@ def finished(database: Database, clock: MovableClock, tmp_path: Path) -> Callabl
 
 @pytest.fixture
 def step(database: Database) -> CollectStep:
-    settings = ResultSettings(settle={"local": timedelta(), "folder": timedelta(seconds=5)}, max_bytes=1_000_000)
+    settings = ResultSettings(
+        settle={"local": timedelta(), "folder": timedelta(seconds=5)},
+        max_bytes=1_000_000,
+        keep_failed=timedelta(days=30),
+    )
     return CollectStep(database=database, owner="gateway", settings=lambda: settings)

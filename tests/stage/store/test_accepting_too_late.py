@@ -24,7 +24,13 @@ def test_an_association_that_is_being_removed_cannot_be_accepted(desk: Reception
     held = desk.associate().receive("1.1").abort(retention=60)
     spool = desk.spool
     assert spool is not None
-    step = HeldStep(database=desk.database, owner="gateway", spool=lambda: spool, grouping=desk.grouping)
+    step = HeldStep(
+        database=desk.database,
+        owner="gateway",
+        spool=lambda: spool,
+        grouping=desk.grouping,
+        keep=lambda: timedelta(days=1),
+    )
     later = clock.in_(60)
     (claimed,) = step.claim(later, later + timedelta(minutes=1), 1)
     with pytest.raises(PermanentError, match="it is gone"):

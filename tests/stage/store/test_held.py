@@ -24,7 +24,13 @@ def spool(desk: Reception) -> Path:
 
 @pytest.fixture
 def step(desk: Reception, spool: Path) -> HeldStep:
-    return HeldStep(database=desk.database, owner="gateway", spool=lambda: spool, grouping=desk.grouping)
+    return HeldStep(
+        database=desk.database,
+        owner="gateway",
+        spool=lambda: spool,
+        grouping=desk.grouping,
+        keep=lambda: timedelta(days=1),
+    )
 
 
 def run(step: HeldStep, clock: MovableClock) -> list[Exception]:

@@ -137,7 +137,13 @@ def test_what_was_recovered_can_be_accepted_and_becomes_a_job(
     crashed.start()
     with desk.database.write() as connection:
         reception.ask_accept(connection, info().id, now=desk.clock())
-    step = HeldStep(database=desk.database, owner="gateway", spool=lambda: crashed.spool, grouping=desk.grouping)
+    step = HeldStep(
+        database=desk.database,
+        owner="gateway",
+        spool=lambda: crashed.spool,
+        grouping=desk.grouping,
+        keep=lambda: timedelta(days=1),
+    )
     (held,) = step.claim(desk.clock(), desk.clock() + DAY, 5)
     step.record(held, step.act(held), desk.clock())  # type: ignore[func-returns-value]
     planning.run()

@@ -50,7 +50,11 @@ class Spool:
         )
         self._recovery = Recovery(database=database, owner="next", clock=clock, settings=self.settings)
         self.held_step = HeldStep(
-            database=database, owner="next", spool=lambda: root, grouping=lambda _called: rule.grouping
+            database=database,
+            owner="next",
+            spool=lambda: root,
+            grouping=lambda _called: rule.grouping,
+            keep=lambda: timedelta(days=1),
         )
 
     def start(self) -> int:

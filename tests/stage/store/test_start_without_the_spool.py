@@ -111,7 +111,13 @@ def test_an_association_that_was_written_off_is_held_when_its_folder_is_there_ag
         reception.opened(connection, about, owner="dead", folder=about.id)
     disk.unmount()
     recovery.run()
-    step = HeldStep(database=desk.database, owner="gateway", spool=lambda: disk.root, grouping=desk.grouping)
+    step = HeldStep(
+        database=desk.database,
+        owner="gateway",
+        spool=lambda: disk.root,
+        grouping=desk.grouping,
+        keep=lambda: timedelta(days=1),
+    )
     for held in step.claim(clock(), clock() + LEASE, 10):
         step.record(held, step.act(held), clock())  # type: ignore[func-returns-value]
     assert desk.row("associations").state == "removed"

@@ -21,6 +21,7 @@ def received(number: int, uid: str) -> Received:
         sop_instance=Uid(uid),
         transfer_syntax=Uid("1.2.840.10008.1.2"),
         size=1,
+        digest="",
         received_at=datetime(2026, 11, 22, tzinfo=UTC),
         key=GroupKey(kind=GroupKind.PATIENT, value="P", scope=""),
     )
