@@ -9,7 +9,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], *, seconds: float = 20, what: str = "what was waited for") -> T:
+def eventually(
+    look: Callable[[], T], *, seconds: float = 20, what: str = "what was waited for", pause: float = 0.02
+) -> T:
     """Look until what is seen is true, and return it; fail after so many seconds."""
     end = time.monotonic() + seconds
     while True:
@@ -18,4 +20,4 @@ def eventually(look: Callable[[], T], *, seconds: float = 20, what: str = "what 
             return seen
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not come within {seconds} s; the last look saw {seen!r}")
-        time.sleep(0.02)
+        time.sleep(pause)

@@ -1,0 +1,204 @@
+"""Faults one after the other on one site, each followed by a restart, a drain and a count; what came of each."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from crash import reading
+from crash.counts import Fault, Tally
+from crash.disks import Folder, Kind, LoopDisk, healthy_folder
+from crash.gateways import ForkServer
+from crash.rig import AES, Recovery, Rig
+from crash.sender import Load
+from crash.shim import Faults
+
+#: A site gets so many faults before the next one begins with nothing: each count looks at all that was ever sent to it.
+PER_SITE: Final = 12
+_LONGEST_LOAD: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One fault and what came of it. Numbers are of this trial alone.
+
+    Attributes:
+        what: The kind of fault.
+        point: Step, system call and file at which it was put in, if that was chosen.
+        faults: What was wrong, by kind of ``Fault``; each entry says where.
+        listening: Seconds from the start until associations were accepted; 0 if there was no restart.
+        drained: Seconds from then until everything had come to its end.
+        unknown_outcomes: Answers of the PACS that were not read, or of which the note was lost.
+        set_aside: What an operator had to ask for again.
+    """
+
+    what: str
+    point: tuple[str, str, str] | None = None
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    acknowledged: int = 0
+    released: int = 0
+    unknown: int = 0
+    found_unknown: int = 0
+    held: int = 0
+    repeated: int = 0
+    unknown_outcomes: int = 0
+    quarantined: int = 0
+    set_aside: tuple[str, ...] = ()
+    listening: float = 0.0
+    drained: float = 0.0
+
+    def line(self) -> str:
+        """For a file of JSON lines."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def of_line(cls, line: str) -> Trial:
+        fields: dict[str, Any] = json.loads(line)
+        fields["point"] = tuple(fields["point"]) if fields["point"] else None
+        fields["set_aside"] = tuple(fields["set_aside"])
+        return cls(**fields)
+
+    def check(self) -> None:
+        """Raises if anything was wrong."""
+        assert not self.faults, f"{self.what} at {self.point}: {self.faults}"
+
+
+_COUNTED: Final = ("acknowledged", "released", "unknown", "found_unknown", "held", "repeated", "quarantined")
+
+
+class Series:
+    """The trials of one rig."""
+
+    def __init__(self, rig: Rig, *, held_before_release: bool = True) -> None:
+        self.rig = rig
+        self._held_before_release = held_before_release
+        self._before = Tally()
+        self._outcomes_before = 0
+
+    def judge(self, what: str, recovery: Recovery | None = None, *, point: tuple[str, str, str] | None = None) -> Trial:
+        """After a fault, and after the restart that it made necessary: drain, count, and tell what is new."""
+        drained = self.rig.drain()
+        set_aside = tuple(reading.set_aside(self.rig.places))
+        for one in set_aside:
+            self._retry(one)
+        if set_aside:
+            self.rig.drain()
+        tally = self.rig.count(held_before_release=self._held_before_release)
+        before, self._before = self._before, tally
+        outcomes, self._outcomes_before = self.rig.unknown_outcomes - self._outcomes_before, self.rig.unknown_outcomes
+        new = {
+            kind.name: [one for one in which if one not in before.faults[kind]] for kind, which in tally.faults.items()
+        }
+        return Trial(
+            what=what,
+            point=point,
+            faults={kind: which for kind, which in new.items() if which},
+            **{name: getattr(tally, name) - getattr(before, name) for name in _COUNTED},
+            unknown_outcomes=outcomes,
+            set_aside=set_aside,
+            listening=recovery.listening if recovery else 0.0,
+            drained=drained,
+        )
+
+    def _retry(self, what: str) -> None:
+        """As an operator does."""
+        command = [sys.executable, "-m", "hilum", "retry", "--config", str(self.rig.site.path), what]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, f"{command}: {done.stdout} {done.stderr}"
+
+
+def kill(rig: Rig) -> Recovery:
+    """SIGKILL at any moment of receiving or of what follows."""
+    with _disturbed(rig):
+        rig.killed()
+    return rig.start()
+
+
+def cut(rig: Rig) -> Recovery:
+    """No power at any moment of receiving or of what follows."""
+    with _disturbed(rig):
+        rig.cut()
+    rig.power_up()
+    return rig.start()
+
+
+@contextmanager
+def _disturbed(rig: Rig) -> Iterator[None]:
+    """Senders at work, for a while; in some trials they have stopped, and jobs and deliveries go on."""
+    load = Load(rig.ledger, rig.port, aes=AES)
+    load.start()
+    try:
+        time.sleep(random.uniform(0, _LONGEST_LOAD))
+        if random.random() < 0.3:
+            load.stop()
+            time.sleep(random.uniform(0, _LONGEST_LOAD))
+        yield
+    finally:
+        load.stop()
+
+
+@contextmanager
+def rigs(*, kind: Kind | None = None, **how: Any) -> Iterator[Callable[[], Rig]]:
+    """Makes rigs, each on a disk of its own, one at a time: the next one ends the one before.
+
+    Args:
+        kind: Of the file system; ``None`` = an ordinary folder.
+    """
+    with healthy_folder() as folder, ExitStack() as present:
+        faults = Faults(folder / "control")
+        server = present.enter_context(ForkServer(faults.path))
+        made = 0
+        with ExitStack() as one:
+
+            def make() -> Rig:
+                nonlocal made
+                made += 1
+                one.close()
+                place = folder / f"files{made}"
+                disk = LoopDisk(place, kind) if kind else Folder(place)
+                return one.enter_context(Rig(folder / f"rig{made}", disk, server, faults, **how))
+
+            yield make
+
+
+def at_random(
+    hurt: Callable[[Rig], Recovery], what: str, trials: int, *, kind: Kind | None = None, **how: Any
+) -> Iterator[Trial]:
+    """So many trials of a fault at random moments."""
+    with rigs(kind=kind, **how) as make:
+        for number in range(trials):
+            if number % PER_SITE == 0:
+                rig = make()
+                rig.start()
+                series = Series(rig)
+            yield series.judge(what, hurt(rig))
+
+
+def total(trials: Sequence[Trial], name: str) -> int:
+    """Of one number over all trials."""
+    return sum(getattr(trial, name) for trial in trials)
+
+
+def wrong(trials: Sequence[Trial]) -> dict[Fault, int]:
+    """How much was wrong, by kind."""
+    found: dict[Fault, int] = {}
+    for trial in trials:
+        for name, which in trial.faults.items():
+            found[Fault[name]] = found.get(Fault[name], 0) + len(which)
+    return found
+
+
+def file_lines(path: Path) -> list[Trial]:
+    """The trials in a file of JSON lines; the last line may be half of one."""
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")[:-1]
+    return [Trial.of_line(line) for line in lines]
