@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from hilum.cli import (
     accept,
+    account,
     cancel,
     check,
     conformance,
@@ -17,6 +18,7 @@ from hilum.cli import (
     demo,
     doctor,
     echo,
+    fsck,
     groups,
     history,
     init,
@@ -46,6 +48,8 @@ _COMMANDS: Final = {
     "groups": _LOOK,
     "deliveries": _LOOK,
     "history": _LOOK,
+    "ledger": _LOOK,
+    "fsck": _LOOK,
     "retry": _ASK,
     "cancel": _ASK,
     "accept": _ASK,
@@ -110,6 +114,7 @@ for _name, _command in (
     ("status", status.command),
     ("deliveries", deliveries.command),
     ("history", history.command),
+    ("fsck", fsck.command),
     ("retry", retry.command),
     ("cancel", cancel.command),
     ("accept", accept.command),
@@ -120,4 +125,5 @@ for _name, _command in (
     app.command(_name, cls=Verb)(_command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
+app.add_typer(account.app, name="ledger")
 app.add_typer(doctor.app, name="doctor")

@@ -23,6 +23,7 @@ from hilum.ledger.database import Database
 from hilum.ledger.transition import AnyRow
 from hilum.store.mark import MARK
 from hilum.store.quarantine import payload_quarantine, spool_quarantine
+from hilum.store.receive import QUARANTINE
 
 _log = structlog.get_logger("hilum.fsck")
 
@@ -237,5 +238,5 @@ def _result(row: AnyRow, folder: Path, *, deep: bool) -> Result:
         expected=File(size=row.size, digest=row.sha256),
         due=row.due,
         found=found,
-        aside=any(name.endswith(path.name) for name in disk.names(folder / "quarantine")) if found is None else False,
+        aside=disk.file(folder / QUARANTINE / row.path) is not None,
     )

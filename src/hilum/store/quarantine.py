@@ -36,6 +36,11 @@ def payload_quarantine(root: Path) -> Path:
     return root / _OF_JOBS
 
 
+def quarantines(spool: Path, roots: Sequence[Path]) -> Sequence[Path]:
+    """All of them; those that do not exist yet, too."""
+    return [spool_quarantine(spool), *map(payload_quarantine, dict.fromkeys(roots))]
+
+
 @dataclass(slots=True, kw_only=True)
 class QuarantineStep:
     """Old things in quarantine in, nothing out; what has no reason beside it was not put there by Hilum, and stays.

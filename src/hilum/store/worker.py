@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hilum.errors import LocalError
-from hilum.ledger import reception
+from hilum.ledger import audit, reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.tables import associations
@@ -155,10 +155,11 @@ class SweepStep:
     _stuck: dict[AssociationId, datetime] = field(default_factory=dict)
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[tuple[AssociationId, str]]:  # noqa: ARG002
-        """Folders that may go; one that could not be removed keeps no other one back."""
+        """Folders that may go, those that came back after their removal among them; none keeps another one back."""
         self._stuck = {association: again for association, again in self._stuck.items() if again > now}
         with self.database.read() as connection:
-            rows = reception.sweepable(connection, limit + len(self._stuck))
+            wanted = limit + len(self._stuck)
+            rows = [*reception.sweepable(connection, wanted), *audit.forgotten(connection, wanted)]
         return [(AssociationId(row.id), row.folder) for row in rows if row.id not in self._stuck][:limit]
 
     def act(self, swept: tuple[AssociationId, str]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from stage.cli.running import Hilum
 
 COMMANDS = (
-    "demo init check serve status jobs groups deliveries history retry cancel accept echo send receive".split()  # noqa: SIM905
+    "demo init check serve status jobs groups deliveries history ledger fsck retry cancel accept echo send receive".split()  # noqa: SIM905
 )
 
 
