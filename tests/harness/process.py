@@ -7,17 +7,23 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from harness.site import Site
 from harness.waiting import eventually
 
 
 class GatewayProcess:
-    """``hilum serve`` on a site's folder; its log is ``serve.log`` there."""
+    """``hilum serve`` on a site's folder; its log is ``serve.log`` there.
 
-    def __init__(self, site: Site) -> None:
+    Args:
+        under: The beginning of another command that runs the gateway as its child.
+    """
+
+    def __init__(self, site: Site, *, under: Sequence[str] = ()) -> None:
         self.site = site
         self.port = 0
+        self._under = under
 
     def __enter__(self) -> GatewayProcess:
         self.log = self.site.folder / "serve.log"
@@ -25,7 +31,7 @@ class GatewayProcess:
         with self.log.open("ab") as log:
             start = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hilum", "serve", "--config", str(self.site.path)],
+                [*self._under, sys.executable, "-m", "hilum", "serve", "--config", str(self.site.path)],
                 stdout=log,
                 stderr=log,
                 env=environment | {"HILUM_LOG": "json"},

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from hilum.store.durable import sync_folder, write_file
 
 META: Final = "job.meta"
 DESCRIPTION: Final = "job.json"
+_COPIED_AT_ONCE: Final = 1 << 20
 #: Folders being built; a name that no job can have, since job names begin with a letter or digit.
 _BUILDING: Final = ".building-"
 #: The same for those being removed.
@@ -52,7 +54,7 @@ def build(
     """
     final = payloads / name
     if final.is_dir():
-        return final, sum(entry.stat().st_size for entry in os.scandir(final / "input"))
+        return final, _there(final)
     building = payloads / (_BUILDING + name)
     try:
         shutil.rmtree(building, ignore_errors=True)  # of an attempt that was cut off
@@ -67,13 +69,24 @@ def build(
         building.rename(final)
         sync_folder(payloads)
     except OSError as error:
-        shutil.rmtree(building, ignore_errors=True)
+        # One whose name could not be synced goes, too: a second sync that succeeds would prove nothing.
+        for path in (building, final):
+            shutil.rmtree(path, ignore_errors=True)
         if isinstance(error, FileNotFoundError) and not Path(error.filename or "").exists() and payloads.is_dir():
             raise PermanentError(
                 f"{error.filename} is gone from the spool; it was received, but is not there"
             ) from error
         raise TemporaryError(f"the payload folder {final} cannot be made: {error}") from error
     return final, size
+
+
+def _there(final: Path) -> int:
+    """The bytes of the inputs of a folder that an attempt before this one made, perhaps not yet durably."""
+    try:
+        sync_folder(final.parent)
+        return sum(entry.stat().st_size for entry in os.scandir(final / "input"))
+    except OSError as error:
+        raise TemporaryError(f"the payload folder {final} cannot be read or synced: {error}") from error
 
 
 def _take(one: Input, target: Path) -> int:
@@ -83,14 +96,15 @@ def _take(one: Input, target: Path) -> int:
         # EXDEV: another file system; EPERM, ENOTSUP: one without hard links; EMLINK: too many links already.
         if error.errno not in {errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EMLINK}:
             raise
-        shutil.copyfile(one.spool, target)
-        with target.open("rb") as file:
-            os.fsync(file.fileno())
+        with one.spool.open("rb") as source, target.open("xb") as copy:
+            shutil.copyfileobj(source, copy, _COPIED_AT_ONCE)
+            copy.flush()
+            os.fsync(copy.fileno())
     return target.stat().st_size
 
 
 def remove(payloads: Path, folder: Path) -> None:
-    """Remove a job's folder. Idempotent; links inside are removed, never followed.
+    """Remove a job's folder, on disk on return. Idempotent; links inside are removed, never followed.
 
     It loses its name first, so that whoever looks, a job that is retried among them, finds all of it or nothing.
 
@@ -104,9 +118,9 @@ def remove(payloads: Path, folder: Path) -> None:
     try:
         if removing.exists():  # of an attempt that was cut off
             shutil.rmtree(removing)
-        folder.rename(removing)
-        shutil.rmtree(removing)
-    except FileNotFoundError:
-        return
+        with suppress(FileNotFoundError):  # removed before, perhaps not on disk yet
+            folder.rename(removing)
+            shutil.rmtree(removing)
+        sync_folder(payloads)
     except OSError as error:
         raise TemporaryError(f"{folder} cannot be removed: {error}") from error

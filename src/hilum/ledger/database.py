@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,16 @@ class LedgerUnusableError(PermanentError):
     """The database cannot be used until somebody mends it; nothing in it was changed."""
 
 
+class LedgerDistrustedError(LedgerUnusableError):
+    """The disk failed while it synced the database: this process may not use it any more, the next one may."""
+
+
+#: Errors of the sync itself. What was to be synced may be lost although the kernel calls it clean from now on.
+_UNSYNCED: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+#: Transactions after which what the log holds is moved into the database: some thousand pages.
+_CHECKPOINT_EVERY: Final = 200
+
+
 class Database:
     """A SQLite database in write-ahead mode.
 
@@ -45,13 +55,18 @@ class Database:
       since both append to one log.
     * ``read``: a snapshot; never waits for writers.
 
+    A sync that failed is final. SQLite would sync the same descriptor again, be told that all is well, and build on
+    a log with a hole in it, which a power cut turns into the loss of everything after the hole. So nothing more is
+    written then; the next start reads the log anew, by its checksums, and moves it into freshly written pages.
+
     Args:
         url: ``sqlite:////absolute/path``.
+        distrusted: Told why, once, when a sync has failed.
 
-    Source: ours, docs/adr/0003-sqlite-first.md.
+    Source: ours, docs/adr/0003-sqlite-first.md, docs/adr/0010-failed-sync-ends-the-process.md.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, distrusted: Callable[[str], None] = lambda _why: None) -> None:
         if not url.startswith("sqlite:///"):
             raise LedgerUnusableError(f"ledger.url {url!r}: this version keeps its ledger in SQLite (sqlite:///path)")
         self.path = Path(url.removeprefix("sqlite:///"))
@@ -59,6 +74,9 @@ class Database:
         self._relaxed = _engine(url, "NORMAL")
         # Threads of one process queue here instead of in SQLite's busy handler, which sleeps in growing steps.
         self._writer = threading.Lock()
+        self._tell_distrusted = distrusted
+        self._distrust = ""
+        self._since_checkpoint = 0
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -67,15 +85,13 @@ class Database:
         Raises:
             LedgerBusyError: Nothing was changed, or, if the disk failed during the commit, it is not known.
         """
-        with self._telling() as lines, self._writer, self._transaction(self._durable, "IMMEDIATE") as connection:
-            connection.info[_LINES] = lines
+        with self._writing(self._durable) as connection:
             yield connection
 
     @contextmanager
     def note(self) -> Iterator[Connection]:
         """A transaction that a power cut may undo; see the class."""
-        with self._telling() as lines, self._writer, self._transaction(self._relaxed, "IMMEDIATE") as connection:
-            connection.info[_LINES] = lines
+        with self._writing(self._relaxed) as connection:
             yield connection
 
     @contextmanager
@@ -83,6 +99,41 @@ class Database:
         """A consistent view of what is committed."""
         with self._transaction(self._relaxed, "DEFERRED") as connection:
             yield connection
+
+    @contextmanager
+    def _writing(self, engine: Engine) -> Iterator[Connection]:
+        with self._telling() as lines, self._writer:
+            if self._distrust:
+                raise LedgerDistrustedError(self._distrust)
+            with self._transaction(engine, "IMMEDIATE") as connection:
+                connection.info[_LINES] = lines
+                yield connection
+            self._since_checkpoint += 1
+            if self._since_checkpoint >= _CHECKPOINT_EVERY:
+                self._checkpoint("PASSIVE")
+
+    def _checkpoint(self, mode: str) -> None:
+        """Move what the log holds into the database. One that fails has changed nothing, and is made again later.
+
+        SQLite would do it by itself, but keep a failed sync to itself.
+        """
+        self._since_checkpoint = 0
+        connection = self._durable.raw_connection()
+        try:
+            connection.cursor().execute(f"PRAGMA wal_checkpoint({mode})")
+        except sqlite3.OperationalError as error:
+            self._note_unsynced(error)
+            _log.warning("ledger.not_checkpointed", error=str(error))
+        finally:
+            connection.close()
+
+    def _note_unsynced(self, error: BaseException | None) -> None:
+        if getattr(error, "sqlite_errorcode", None) in _UNSYNCED and not self._distrust:
+            self._distrust = (
+                f"the disk failed to sync the ledger {self.path} ({error}): what was written last may be lost, and "
+                "only a new start may go on with it; look after that disk"
+            )
+            self._tell_distrusted(self._distrust)
 
     @contextmanager
     def _telling(self) -> Iterator[list[dict[str, Any]]]:
@@ -98,6 +149,7 @@ class Database:
             with engine.connect().execution_options(begin_mode=mode) as connection, connection.begin():
                 yield connection
         except OperationalError as error:
+            self._note_unsynced(error.orig)
             if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                 # Nothing about the world: a table or column is missing. Waiting would never end.
                 raise LedgerUnusableError(
@@ -134,6 +186,8 @@ class Database:
                     )
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+            with self._writer:
+                self._checkpoint("TRUNCATE")
         except (LedgerBusyError, OSError) as error:
             raise LedgerUnusableError(f"the ledger {self.path} cannot be opened: {error}") from error
 
@@ -198,6 +252,7 @@ def _engine(url: str, synchronous: str) -> Engine:
             f"synchronous={synchronous}",
             "foreign_keys=ON",
             "temp_store=MEMORY",
+            "wal_autocheckpoint=0",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -30,6 +30,19 @@ def write_whole(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
+def make_folders(path: Path, *, mode: int = 0o777) -> None:
+    """Make a folder and whatever lacks above it; on return each new one is on disk. One that is there is no error.
+
+    Raises:
+        OSError: As the system says.
+    """
+    if path.is_dir():
+        return
+    make_folders(path.parent)
+    path.mkdir(mode=mode, exist_ok=True)
+    sync_folder(path.parent)
+
+
 def sync_folder(path: Path) -> None:
     """Put a folder's entries on disk: without this a power cut can take back a rename.
 

@@ -26,7 +26,7 @@ from typing import Final
 from hilum.config import Durability
 from hilum.errors import LocalError, PermanentError, TemporaryError
 from hilum.model import AETitle, AssociationId, AssociationInfo
-from hilum.store.durable import sync_folder, write_file
+from hilum.store.durable import make_folders, sync_folder, write_file
 from hilum.store.rescan import rescan
 
 __all__ = [
@@ -335,7 +335,7 @@ def move_folder(folder: Path, parent: Path) -> Path:
     """
     target = parent / folder.name
     try:
-        _make_folder(parent)
+        make_folders(parent, mode=0o700)
         if target != folder:
             folder.rename(target)
             sync_folder(folder.parent)
@@ -356,7 +356,7 @@ def quarantine(path: Path, parent: Path, name: str, why: str) -> Path:
     """
     kept = parent / name
     try:
-        _make_folder(parent)
+        make_folders(parent, mode=0o700)
         write_file(parent / f"{name}.txt", why + "\n")
         path.rename(kept)
         sync_folder(parent)
@@ -364,12 +364,6 @@ def quarantine(path: Path, parent: Path, name: str, why: str) -> Path:
     except OSError as error:
         raise _temporary("the damaged file could not be put aside", error) from error
     return kept
-
-
-def _make_folder(path: Path) -> None:
-    if not path.is_dir():
-        path.mkdir(mode=0o700, exist_ok=True)
-        sync_folder(path.parent)
 
 
 def _leftover(folder: Path) -> Leftover:
