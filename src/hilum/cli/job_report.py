@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -131,12 +131,20 @@ def print_deliveries(deliveries: Sequence[DeliveryView], now: datetime, *, with_
                 one.destination,
                 state,
                 str(one.attempts),
-                words.until(one.not_before, now) if waits else "",
+                words.until(one.next_try, now) if waits else "",
             )
         )
     output.table(columns, rows, indent=0 if with_job else 2)
-    for destination, why in dict.fromkeys((one.destination, one.why) for one in deliveries if one.why):
+    said = [(one.destination, why) for one in deliveries for why in _reasons(one)]
+    for destination, why in dict.fromkeys(said):
         output.paragraph(f"{destination}: {why}", indent=0 if with_job else 2)
+
+
+def _reasons(delivery: DeliveryView) -> Iterator[str]:
+    if delivery.why:
+        yield delivery.why
+    if delivery.destination_down and delivery.destination_down != delivery.why:
+        yield f"nothing is sent there until it answers: {delivery.destination_down}"
 
 
 def log_tail(office: Office, job: JobView, lines: int) -> str:

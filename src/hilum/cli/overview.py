@@ -92,8 +92,7 @@ def look(office: Office, now: datetime) -> Overview:
         failed = views.list_jobs(connection, state=states.Job.FAILED, limit=_EXAMPLES)
         reached = {one.name: one for one in views.destinations(connection)}
     for one in settings.dicom.scu.destinations:
-        unused = DestinationView(name=one.name, due=0, delivered=0, given_up=0, next_try=None, last_error="")
-        reached.setdefault(one.name, unused)
+        reached.setdefault(one.name, _unused(one.name))
     disks = _disks(office)
     running = office.running
     attention = (
@@ -119,6 +118,20 @@ def look(office: Office, now: datetime) -> Overview:
         failed=failed,
         destinations=[reached[name] for name in sorted(reached)],
         disks=disks,
+    )
+
+
+def _unused(name: str) -> DestinationView:
+    return DestinationView(
+        name=name,
+        state=states.Destination.UP,
+        since=None,
+        failures=0,
+        due=0,
+        delivered=0,
+        given_up=0,
+        next_try=None,
+        last_error="",
     )
 
 
@@ -169,8 +182,9 @@ def _destinations(destinations: Sequence[DestinationView], now: datetime) -> Ite
                 remedy="mend the cause, then hilum retry JOB; see hilum deliveries --state given-up",
             )
         if one.due and one.last_error:
+            down = ", which does not answer" if one.state is states.Destination.DOWN else ""
             yield Attention(
-                what=f"{words.count(one.due, 'delivery', 'deliveries')} to {one.name} waiting: {one.last_error}",
+                what=f"{words.count(one.due, 'delivery', 'deliveries')} to {one.name}{down} waiting: {one.last_error}",
                 remedy=f"tried again {words.until(one.next_try, now)}; hilum echo {one.name} tests it",
             )
 

@@ -24,8 +24,8 @@ def command(
     """Try again what failed.
 
     A failed or cancelled job is run again. Of a job that has finished, the deliveries that were given up, or that wait
-    for their next try, are made now. A parked or stored-only group is given to the workflows again. JOB is an id or a
-    name, or the beginning of either.
+    for their next try or for their destination, are made now. A parked or stored-only group is given to the workflows
+    again. JOB is an id or a name, or the beginning of either.
     """
     from hilum.cli import output
     from hilum.cli.ledger import opened
@@ -69,7 +69,7 @@ def _job(connection: Connection, what: str, settings: Settings, now: datetime) -
         one
         for one in views.list_deliveries(connection, now=now, job_id=job.id, limit=None)
         if one.state is states.Delivery.GIVEN_UP
-        or (one.state is states.Delivery.DUE and one.not_before > now and not one.sending)
+        or (one.next_try is not None and one.next_try > now and not one.sending)
     ]
     if not again:
         raise PermanentError(f"job {job.name} is {job.state.value} and no delivery of it waits or was given up")

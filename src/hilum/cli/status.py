@@ -89,13 +89,21 @@ def _print_destinations(overview: Overview) -> None:
     output.heading("Deliveries")
     columns = (
         Column("TO", fixed=True),
+        Column("STATE", fixed=True, state=True),
         Column("DUE", right=True, fixed=True),
         Column("DELIVERED", right=True, fixed=True),
         Column("GIVEN UP", right=True, fixed=True),
         Column("NEXT TRY", fixed=True),
     )
     rows = [
-        (one.name, str(one.due), str(one.delivered), str(one.given_up), words.until(one.next_try, overview.at))
+        (
+            one.name,
+            one.state.value,
+            str(one.due),
+            str(one.delivered),
+            str(one.given_up),
+            words.until(one.next_try, overview.at),
+        )
         for one in overview.destinations
     ]
     output.table(columns, rows, indent=2)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true, tuple_, update
 
 from hilum import states
 from hilum.errors import PermanentError, TemporaryError
+from hilum.ledger import destinations
 from hilum.ledger.tables import deliveries, jobs, results
 from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, born, claim, give_back, note, unleased
 from hilum.ledger.work import refuse_if_expiring
@@ -18,6 +19,8 @@ from hilum.model import DeliveryId, JobId, ResultId
 
 #: Files that go together at most: a statement can only name so many rows, and one association should come to an end.
 PARCEL: Final = 10_000
+#: Rows that one transaction gives up: each writes history, and other writers wait meanwhile.
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,12 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueFile:
-    """One leased delivery with what is needed to send its file."""
+    """One leased delivery with what is needed to send its file.
+
+    Attributes:
+        sha256: Of the file, hexadecimal.
+        attempts: How many failed before.
+    """
 
     lease: Lease
     id: DeliveryId
@@ -62,13 +70,14 @@ class DueFile:
     transfer_syntax: str
     offset: int
     size: int
+    sha256: str
     attempts: int
     queued_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """What goes together: due files of one job for one destination, in the order of their paths."""
+    """What goes together: due files of one job for one destination, in the order of their paths; never empty."""
 
     job_id: JobId
     job_name: str
@@ -134,41 +143,82 @@ def claim_parcel(
     now: datetime,
     until: datetime,
     avoid: Collection[str],
+    newest_first: Callable[[str], bool] = lambda _destination: False,
 ) -> Parcel | None:
-    """Lease the due files of the job and destination that have waited longest, at most ``PARCEL`` of them.
+    """Lease due files of one job and destination, at most ``PARCEL`` of them.
+
+    The destination is the one for which something has waited longest. A file that was on its way when the gateway
+    died goes by itself, and only if no other such file is under way: it is known then which of them did it, and no
+    other is blamed.
 
     Args:
-        avoid: Destinations that are not to be used now.
+        avoid: Destinations that are not to be used now; those that are down never are.
+        newest_first: For a destination, whether it gets the newest of what was never tried instead of the oldest.
     """
-    due = and_(deliveries.c.state == states.Delivery.DUE, deliveries.c.not_before <= now)
+    ready = and_(_ready(now, avoid), _no_second_suspect(connection, now))
+    longest = select(deliveries.c.id, deliveries.c.job_id, deliveries.c.destination, deliveries.c.begun)
     first = connection.execute(
-        select(deliveries.c.job_id, deliveries.c.destination)
-        .where(due, unleased(deliveries, now), deliveries.c.destination.not_in(sorted(avoid)))
-        .order_by(deliveries.c.not_before, deliveries.c.id)
-        .limit(1)
+        longest.where(ready).order_by(deliveries.c.not_before, deliveries.c.id).limit(1)
     ).one_or_none()
     if first is None:
         return None
-    job_id, destination = first
-    same = and_(due, deliveries.c.job_id == job_id, deliveries.c.destination == destination)
+    if newest_first(first.destination):
+        fresh = and_(ready, deliveries.c.destination == first.destination, *_NEVER_TRIED)
+        order = (deliveries.c.not_before.desc(), deliveries.c.id.desc())
+        first = connection.execute(longest.where(fresh).order_by(*order).limit(1)).one_or_none() or first
+    same = and_(ready, deliveries.c.job_id == first.job_id, deliveries.c.destination == first.destination)
+    wanted = deliveries.c.id == first.id if first.begun else and_(same, deliveries.c.begun == 0)
     leased = claim(
-        connection, deliveries, same, owner=owner, now=now, until=until, limit=PARCEL, order_by=[deliveries.c.id]
+        connection, deliveries, wanted, owner=owner, now=now, until=until, limit=PARCEL, order_by=[deliveries.c.id]
     )
-    fences = {row.id: row for row in leased}
+    if not first.begun:
+        # Only what is on its way has been begun (``begins``): a crash must not throw suspicion on a whole parcel.
+        connection.execute(update(deliveries).where(deliveries.c.id.in_([row.id for row in leased])).values(begun=0))
+    return _parcel(connection, leased, suspect=bool(first.begun))
+
+
+#: Nothing speaks against it: neither has it failed nor was it on its way when the gateway died.
+_NEVER_TRIED: Final = (deliveries.c.attempts == 0, deliveries.c.begun == 0)
+
+
+def _ready(now: datetime, avoid: Collection[str]) -> ColumnElement[bool]:
+    return and_(_sendable(now, avoid), deliveries.c.not_before <= now)
+
+
+def _sendable(now: datetime, avoid: Collection[str]) -> ColumnElement[bool]:
+    return and_(
+        deliveries.c.state == states.Delivery.DUE,
+        unleased(deliveries, now),
+        deliveries.c.destination.not_in(sorted(avoid)),
+        deliveries.c.destination.not_in(destinations.down()),
+    )
+
+
+def _no_second_suspect(connection: Connection, now: datetime) -> ColumnElement[bool]:
+    under_way = select(deliveries.c.id).where(
+        deliveries.c.state == states.Delivery.DUE, deliveries.c.lease_until > now, deliveries.c.begun > 1
+    )
+    alone = connection.execute(under_way.limit(1)).first() is None
+    return true() if alone else deliveries.c.begun == 0
+
+
+def _parcel(connection: Connection, leased: Sequence[AnyRow], *, suspect: bool) -> Parcel:
+    job_id, destination = leased[0].job_id, leased[0].destination
+    by_result = {row.result_id: row for row in leased}
     rows = connection.execute(
-        select(results, deliveries.c.id.label("delivery_id"))
+        select(results)
         .join(deliveries, deliveries.c.result_id == results.c.id)
         .where(deliveries.c.job_id == job_id, deliveries.c.destination == destination)
         .order_by(results.c.path)
     ).all()
     job = connection.execute(select(jobs.c.name, jobs.c.folder).where(jobs.c.id == job_id)).one()
-    files = tuple(_due_file(row, fences[row.delivery_id]) for row in rows if row.delivery_id in fences)
+    files = tuple(_due_file(row, by_result[row.id], suspect=suspect) for row in rows if row.id in by_result)
     return Parcel(job_id=job_id, job_name=job.name, folder=job.folder, destination=destination, files=files)
 
 
-def _due_file(result: AnyRow, delivery: AnyRow) -> DueFile:
+def _due_file(result: AnyRow, delivery: AnyRow, *, suspect: bool) -> DueFile:
     return DueFile(
-        lease=Lease(id=delivery.id, fence=delivery.fence),
+        lease=Lease(id=delivery.id, fence=delivery.fence, begun=delivery.begun if suspect else 0),
         id=DeliveryId(delivery.id),
         result_id=ResultId(result.id),
         path=result.path,
@@ -177,19 +227,49 @@ def _due_file(result: AnyRow, delivery: AnyRow) -> DueFile:
         transfer_syntax=result.transfer_syntax,
         offset=result.offset,
         size=result.size,
+        sha256=result.sha256,
         attempts=delivery.attempts,
         queued_at=delivery.queued_at,
     )
 
 
+def begins(connection: Connection, lease: Lease) -> None:
+    """This file is on its way now; one that was leased by itself counts as such from its claim on."""
+    if lease.begun == 0:
+        connection.execute(update(deliveries).where(_held([lease])).values(begun=1))
+
+
+def give_back_all(connection: Connection, leases: Sequence[Lease], **values: Any) -> None:  # noqa: ANN401
+    """End leases without an event, in one statement; those that are lost or over are left alone.
+
+    Args:
+        values: Other columns that change with them.
+    """
+    ended = {"lease_owner": None, "lease_until": None, "begun": 0}
+    for part in _parts(leases):
+        connection.execute(update(deliveries).where(_held(part)).values(**ended, **values))
+
+
+def renew_all(connection: Connection, leases: Sequence[Lease], *, until: datetime) -> None:
+    """Keep leases alive, in one statement."""
+    for part in _parts(leases):
+        connection.execute(update(deliveries).where(_held(part)).values(lease_until=until))
+
+
+def _held(leases: Sequence[Lease]) -> ColumnElement[bool]:
+    pairs = [(lease.id, lease.fence) for lease in leases]
+    return and_(tuple_(deliveries.c.id, deliveries.c.fence).in_(pairs), deliveries.c.lease_until.is_not(None))
+
+
+def _parts(leases: Sequence[Lease]) -> Iterator[Sequence[Lease]]:
+    for start in range(0, len(leases), PARCEL):  # two variables for each
+        yield leases[start : start + PARCEL]
+
+
 def next_due(connection: Connection, now: datetime, avoid: Collection[str]) -> datetime | None:
-    """When the next delivery may be tried, those to the destinations in ``avoid`` not counted."""
+    """When the next delivery may be tried; those to the destinations in ``avoid``, or to one that is down, do not count."""
     found: datetime | None = connection.execute(
-        select(func.min(deliveries.c.not_before)).where(
-            deliveries.c.state == states.Delivery.DUE,
-            unleased(deliveries, now),
-            deliveries.c.destination.not_in(sorted(avoid)),
-        )
+        select(func.min(deliveries.c.not_before)).where(_sendable(now, avoid))
     ).scalar_one_or_none()
     return found
 
@@ -225,8 +305,32 @@ def given_up(connection: Connection, lease: Lease, *, status: int | None, why: s
     apply(connection, deliveries, lease.id, event, now=now, fence=lease.fence, why=why, remedy=remedy, values=values)
 
 
+def give_up_overdue(
+    connection: Connection, destination: str, *, queued_before: datetime, why: str, remedy: str, now: datetime
+) -> bool:
+    """Give up what was queued too long ago for a destination that does not answer, a batch of it.
+
+    Returns:
+        Whether there may be more.
+    """
+    found = select(deliveries.c.id, deliveries.c.fence).where(
+        deliveries.c.state == states.Delivery.DUE,
+        unleased(deliveries, now),
+        deliveries.c.destination == destination,
+        deliveries.c.queued_at < queued_before,
+    )
+    rows = connection.execute(found.limit(_BATCH)).all()
+    values = {"ended_at": now, "why": why}
+    event = states.DeliveryEvent.FAILED_FOR_GOOD
+    for row in rows:
+        apply(connection, deliveries, row.id, event, now=now, fence=row.fence, why=why, remedy=remedy, values=values)
+    return len(rows) == _BATCH
+
+
 def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
     """Command of an operator: try a delivery now, whether it waits or was given up; its job is open again.
+
+    A destination that is down is asked now, too.
 
     Raises:
         NoSuchRowError, IllegalTransitionError: It does not exist, or was delivered.
@@ -234,7 +338,7 @@ def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
         PermanentError: The folder with its file is gone, or on its way.
     """
     job = connection.execute(
-        select(jobs.c.id, jobs.c.name, jobs.c.state, deliveries.c.lease_until)
+        select(jobs.c.id, jobs.c.name, jobs.c.state, deliveries.c.lease_until, deliveries.c.destination)
         .join(deliveries, deliveries.c.job_id == jobs.c.id)
         .where(deliveries.c.id == delivery)
     ).one_or_none()
@@ -248,6 +352,7 @@ def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
     values = {"not_before": now, "queued_at": now, "attempts": 0, "ended_at": None}
     event = states.DeliveryEvent.RETRY_ASKED
     apply(connection, deliveries, delivery, event, now=now, why="asked by an operator", values=values)
+    destinations.ask_at_once(connection, job.destination, now=now)
     if job.state == states.Job.COMPLETE:
         reopened: Mapping[str, Any] = {"completed_at": None, "remove_at": None, "not_before": now}
         apply(connection, jobs, job.id, states.JobEvent.REOPENED, now=now, values=reopened)

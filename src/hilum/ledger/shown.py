@@ -139,9 +139,11 @@ class DeliveryView:
     Attributes:
         path: Of the result, below the job's ``output/``.
         sending: Somebody works on it just now.
-        not_before: When a due one is tried next.
+        not_before: Not tried before this.
         status: The last C-STORE status, if the peer gave one.
         why: What went wrong last.
+        next_try: When a due one is tried next, its destination being asked first if it is down; ``None``: never.
+        destination_down: Of a due one, why nothing is sent to its destination now; empty if that is up.
     """
 
     id: DeliveryId
@@ -159,6 +161,8 @@ class DeliveryView:
     ended_at: datetime | None
     status: int | None
     why: str
+    next_try: datetime | None
+    destination_down: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +170,19 @@ class DestinationView:
     """How deliveries to one destination stand.
 
     Attributes:
+        state: How it answered last.
+        since: Since when; ``None``: it has never failed.
+        failures: In a row.
         given_up: Those that an operator cancelled not counted: somebody knows of them.
         next_try: When the next due one may be tried; ``None``: none is due.
-        last_error: Of a delivery that is due or given up, the one touched last; empty when there is none.
+        last_error: Of the destination while it is down; else of a delivery that is due or given up, the one touched
+            last; empty when there is none.
     """
 
     name: str
+    state: states.Destination
+    since: datetime | None
+    failures: int
     due: int
     delivered: int
     given_up: int

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Select, Table, Text, and_, case, cast, func, or_, select
 
 from hilum import states
+from hilum.ledger import tables
 from hilum.ledger.grouping import no_contributor
 from hilum.ledger.shown import (
     AssociationView,
@@ -204,7 +205,14 @@ def list_deliveries(
     Args:
         limit: ``None`` = all.
     """
-    sending = and_(deliveries.c.state == states.Delivery.DUE, deliveries.c.lease_until > now)
+    due = deliveries.c.state == states.Delivery.DUE
+    down = and_(
+        tables.destinations.c.id == deliveries.c.destination, tables.destinations.c.state == states.Destination.DOWN
+    )
+    later = case(
+        (tables.destinations.c.not_before > deliveries.c.not_before, tables.destinations.c.not_before),
+        else_=deliveries.c.not_before,
+    )
     query = (
         select(
             deliveries,
@@ -212,10 +220,13 @@ def list_deliveries(
             results.c.path,
             results.c.sop_instance,
             results.c.size,
-            case((sending, 1), else_=0).label("sending"),
+            case((and_(due, deliveries.c.lease_until > now), 1), else_=0).label("sending"),
+            case((due, later), else_=None).label("next_try"),
+            case((due, func.coalesce(tables.destinations.c.why, "")), else_="").label("destination_down"),
         )
         .join(jobs, jobs.c.id == deliveries.c.job_id)
         .join(results, results.c.id == deliveries.c.result_id)
+        .join(tables.destinations, down, isouter=True)
         .order_by(deliveries.c.queued_at.desc(), deliveries.c.job_id, results.c.path, deliveries.c.destination)
     )
     for column, value in (
@@ -237,11 +248,27 @@ def destinations(connection: Connection) -> Sequence[DestinationView]:
         .group_by(deliveries.c.destination, deliveries.c.state)
     )
     for name, state, count, first in rows:
-        entry = found.setdefault(name, {"name": name, "next_try": None, "due": 0, "delivered": 0, "given_up": 0})
+        entry = found.setdefault(name, {"next_try": None, "due": 0, "delivered": 0, "given_up": 0})
         entry[states.Delivery(state).name.lower()] = count
         if state == states.Delivery.DUE:
             entry["next_try"] = first
-    return [DestinationView(**entry, last_error=_last_error(connection, name)) for name, entry in sorted(found.items())]
+    answers = {row.id: row for row in connection.execute(select(tables.destinations))}
+    return [_destination(connection, name, entry, answers.get(name)) for name, entry in sorted(found.items())]
+
+
+def _destination(connection: Connection, name: str, entry: dict[str, Any], answers: AnyRow | None) -> DestinationView:
+    view = DestinationView(
+        **entry,
+        name=name,
+        state=states.Destination.UP if answers is None else states.Destination(answers.state),
+        since=None if answers is None else answers.since,
+        failures=0 if answers is None else answers.failures,
+        last_error=_last_error(connection, name),
+    )
+    if answers is None or view.state is states.Destination.UP:
+        return view
+    next_try = None if view.next_try is None else max(view.next_try, answers.not_before)
+    return replace(view, next_try=next_try, last_error=answers.why)
 
 
 def _last_error(connection: Connection, destination: str) -> str:

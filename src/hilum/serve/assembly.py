@@ -14,7 +14,7 @@ from hilum.association.admission import AdmissionRules, Source
 from hilum.association.peer import Peer
 from hilum.association.settings import AcceptorSettings, RequestorTimeouts
 from hilum.deliver.policy import RetryRule
-from hilum.deliver.worker import DeliverySettings
+from hilum.deliver.settings import DeliverySettings
 from hilum.engine.folder import FolderEngine
 from hilum.engine.port import Engine
 from hilum.engine.process import ProcessEngine

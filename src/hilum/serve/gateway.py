@@ -22,6 +22,7 @@ import structlog
 from hilum import config
 from hilum.association.server import Server
 from hilum.clock import Clock, utc_now
+from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
 from hilum.engine.worker import SubmitStep, WatchStep
@@ -163,6 +164,7 @@ class Gateway:
                 settings=lambda: self._assembly.delivery,
                 stopping=self._stopping,
             ),
+            ProbeStep(database=database, owner=owner, settings=lambda: self._assembly.delivery),
             ReceiptStep(
                 database=database,
                 owner=owner,

@@ -10,9 +10,12 @@ from pathlib import Path
 from harness.data import make_instance
 from hilum.association.peer import Peer
 from hilum.association.settings import RequestorTimeouts
+from hilum.deliver.parcel import Failed, Outcome
 from hilum.deliver.policy import RetryRule
+from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
-from hilum.deliver.worker import DeliverySettings, Failed, SendStep
+from hilum.deliver.settings import DeliverySettings
+from hilum.deliver.worker import SendStep
 from hilum.ledger import dispatch, planning
 from hilum.ledger.dispatch import Parcel
 from hilum.ledger.planning import NewJob
@@ -41,13 +44,20 @@ class Sending:
         self.destinations: dict[str, Peer] = {}
         self.max_associations = 2
         self.retry = RULE
-        self.send = SendStep(database=desk.database, owner="gateway", clock=desk.clock, settings=self.settings)
+        self.chance = 0.5  # waits are as long as configured
+        self.send = SendStep(
+            database=desk.database, owner="gateway", clock=desk.clock, settings=self.settings, chance=self._chance
+        )
+        self.probe = ProbeStep(database=desk.database, owner="gateway", settings=self.settings, chance=self._chance)
         self.receipts = ReceiptStep(database=desk.database, owner="gateway", keep=lambda: timedelta(days=7))
+
+    def _chance(self) -> float:
+        return self.chance
 
     def settings(self) -> DeliverySettings:
         return DeliverySettings(
             calling=AETitle("HILUM"),
-            destinations=self.destinations,
+            destinations=dict(self.destinations),
             max_associations=self.max_associations,
             retry=self.retry,
             timeouts=TIMEOUTS,
@@ -94,14 +104,31 @@ class Sending:
     def claim(self, limit: int = 32) -> Sequence[Parcel]:
         return self.send.claim(self.clock(), self.clock() + LEASE, limit)
 
-    def run(self) -> list[Mapping[int, Failed]]:
-        """One turn of the loop; for each parcel what failed."""
+    def ask(self) -> list[Failed | None]:
+        """One turn of the loop that asks destinations that are down; for each why it failed."""
+        outcomes = []
+        for silent in self.probe.claim(self.clock(), self.clock() + LEASE, 32):
+            outcomes.append(self.probe.act(silent))
+            self.probe.record(silent, outcomes[-1], self.clock())
+        return outcomes
+
+    def carry(self) -> list[Outcome]:
+        """One turn of the loop that sends."""
         outcomes = []
         for parcel in self.claim():
-            failed = self.send.act(parcel)
-            self.send.record(parcel, failed, self.clock())
-            outcomes.append(failed)
+            outcomes.append(self.send.act(parcel))
+            self.send.record(parcel, outcomes[-1], self.clock())
         return outcomes
+
+    def run(self) -> list[Mapping[int, Failed]]:
+        """One turn of both; for each parcel what failed."""
+        self.ask()
+        return [outcome.failed for outcome in self.carry()]
+
+    def destination(self, name: str = "PACS") -> AnyRow:
+        """How it answers, according to the ledger."""
+        (row,) = (row for row in self.desk.rows("destinations") if row.id == name)
+        return row
 
     def settle(self) -> list[Exception]:
         """One turn of the loop that writes receipts; what failed."""

@@ -58,7 +58,7 @@ def test_a_receipt_says_of_every_file_where_it_went_and_what_was_answered(
         "ARCHIVE",
         "given up",
         None,
-        2,
+        0,  # it was never on its way: the archive did not even take an association
     )
     assert archive["ended"] == ended.isoformat()
     assert "give-up-after" in archive["why"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from harness.pacs import Pacs
-from hilum.deliver.worker import _Slots, _StoppedError
+from hilum.deliver.slots import Slots, StoppedError
 from hilum.model import Answer, StoreRequest
 from stage.deliver.sending import Sending
 
@@ -35,13 +35,13 @@ def test_a_parcel_that_has_not_begun_does_not_begin(to_pacs: Sending, pacs: Pacs
 
 
 def test_nobody_waits_for_a_place_after_the_stop() -> None:
-    slots, stopping, ended = _Slots(), threading.Event(), threading.Event()
+    slots, stopping, ended = Slots(), threading.Event(), threading.Event()
 
     def second() -> None:
         try:
             with slots.one(1, stopping):
                 pass
-        except _StoppedError:
+        except StoppedError:
             ended.set()
 
     waiting = threading.Thread(target=second)

@@ -11,7 +11,7 @@ from typing import Self
 from hilum.association.settings import AcceptorSettings
 from hilum.cli import words
 from hilum.config import Settings
-from hilum.deliver.worker import DeliverySettings
+from hilum.deliver.settings import DeliverySettings
 from hilum.serve.assembly import Assembly
 from hilum.wire import name_of
 

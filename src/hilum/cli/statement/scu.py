@@ -11,8 +11,9 @@ from hilum.cli import words
 from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
 from hilum.cli.statement.facts import Facts, code, seconds
-from hilum.deliver.policy import MISCONFIGURED_WAIT, PERMANENT_ATTEMPTS, Fault, fault_of
+from hilum.deliver.policy import MISCONFIGURED_WAIT, PERMANENT_ATTEMPTS, SPREAD, Fault, fault_of
 from hilum.ledger.dispatch import PARCEL
+from hilum.ledger.transition import MAX_BEGUN
 from hilum.model import Answer
 from hilum.wire import APPLICATION_CONTEXT, IMPLICIT_LE, VERIFICATION, Reject, name_of
 from hilum.wire.pdu import DEFAULT_MAX_LENGTH, MAX_FRAGMENT_BYTES
@@ -30,14 +31,26 @@ FAULTS: Final[Mapping[Fault, tuple[str, str]]] = {
         "a permanent rejection; the destination is not configured any more",
         "{later}, but not more often than every {misconfigured}",
     ),
+    Fault.FULL: (
+        "a status that says that the peer has no room",
+        "{later}",
+    ),
     Fault.BUSY: ("a status that says that the peer cannot now, or that is not known", "{later}"),
     Fault.REFUSED: (
         "a status that says that the peer will not have the instance; its presentation context was not accepted",
         "{later}, {attempts} attempts in all",
     ),
     Fault.LOCAL: (
-        "the file cannot be read any more, or has changed since the job ended",
+        "the file is gone or cannot be read",
         "{later}, {attempts} attempts in all",
+    ),
+    Fault.DAMAGED: (
+        "the file has another size or SHA-256 than when the job ended",
+        "given up at once; the file is moved to the job folder's `quarantine/`",
+    ),
+    Fault.POISON: (
+        f"the gateway itself ended {MAX_BEGUN} times in a row while it sent the file",
+        "given up",
     ),
 }
 
@@ -89,7 +102,8 @@ def _policies(facts: Facts) -> Section:
             "Number of associations",
             Table.of("scu-associations", ("Property", "Value"), number),
             "A destination that failed last time, or does not answer promptly, is first asked for an association that "
-            "is released at once and carries nothing. It does not count towards the limit.",
+            "is released at once and carries nothing. It does not count towards the limit. One that has just come back "
+            "gets one association, then twice as many each time that one went well.",
         ),
         Section.of(
             "Asynchronous nature",
@@ -200,6 +214,11 @@ def _communication_failure(facts: Facts) -> Section:
         "again.",
         "An A-ASSOCIATE-RJ is understood as follows; other reasons count by their result.",
         Table.of("scu-rejections", ("Result", "Source", "Reason", "Meaning", "Behaviour"), rejects),
+        "When there is no association, or it breaks, or the peer has no room, nothing more is sent to that peer: it is "
+        "asked, at the times above, for an association that carries nothing, and the results go on when it takes one. "
+        "Only the result that was on its way has used up an attempt. One that was on its way at such a moment before "
+        "is sent after all others, and what happens to it then is not held against the peer. Each time is made longer "
+        f"or shorter by up to {SPREAD:.0%}, at random.",
         "A response with another message ID, command field or presentation context than expected, one without status "
         "or with a data set, and a violation of PS3.8 abort the association. Whether the peer has the instance is then "
         "unknown, and it is sent again.",
