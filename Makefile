@@ -16,7 +16,7 @@ READY := .venv/.ready
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs interoperability hostile pins setup fuzz
+.PHONY: help run demo test lint types docs interoperability hostile pins setup fuzz bench
 
 help: ## list the verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
@@ -45,6 +45,10 @@ docs: $(READY) ## write the generated pages of docs/
 interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, live
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
 	@exec scripts/compare-peers
+
+bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom, and write bench/results.md
+	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
+	@exec $(BIN)/python -m bench $(ARGS)
 
 fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10000000
 	@exec $(BIN)/python -m fuzz

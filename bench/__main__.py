@@ -1,0 +1,42 @@
+"""`make bench`: run everything, write the pages."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from bench import report, session
+from bench.machine import machine, versions
+from bench.settings import Settings
+from bench.target import TARGETS, judge
+from bench.transfer import Transfers
+
+
+def main() -> int:
+    """Measure, judge, write; 0 whatever the figures are, for a figure is no failure."""
+    settings = Settings.of()
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
+    results = {}
+    for make in Transfers(settings).loads():
+        load = make()
+        results[load.name] = session.run(settings, load)
+    run = report.Run(
+        rounds=settings.rounds,
+        scale=settings.scale,
+        took=time.monotonic() - begin,
+        machine=machine(settings.folder),
+        versions=versions(),
+        verdicts=[judge(target, results) for target in TARGETS],
+        results=list(results.values()),
+    )
+    settings.pages.mkdir(parents=True, exist_ok=True)
+    (settings.pages / "results.json").write_text(report.data(run))
+    text = report.page(run)
+    (settings.pages / "results.md").write_text(text)
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

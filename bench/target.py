@@ -1,0 +1,101 @@
+"""What Hilum has to reach, and whether it did: ratios and medians of one and the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bench import transfer as names
+from bench.load import Figure, Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One row.
+
+    Attributes:
+        load: Where its figures come from.
+        ours: The figure that is judged.
+        theirs: The one that it is held against: then ``theirs / ours`` is at least ``threshold``, since figures are
+            seconds. ``None``: ``ours`` itself is at most ``threshold``.
+    """
+
+    what: str
+    load: str
+    ours: str
+    threshold: float
+    theirs: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A target and what was measured.
+
+    Attributes:
+        value: Ratio or figure, from medians; ``None``: its load was not run.
+    """
+
+    target: Target
+    unit: str
+    value: float | None
+    ours: Figure | None = None
+    theirs: Figure | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the target is reached."""
+        if self.value is None:
+            return False
+        return (
+            self.value <= self.target.threshold if self.target.theirs is None else self.value >= self.target.threshold
+        )
+
+
+def judge(target: Target, results: Mapping[str, Result]) -> Verdict:
+    """Hold a run against a target; pure."""
+    result = results.get(target.load)
+    ours = result.figures.get(target.ours) if result else None
+    if result is None or ours is None:
+        return Verdict(target=target, unit="", value=None)
+    if target.theirs is None:
+        return Verdict(target=target, unit=result.unit, value=ours.median, ours=ours)
+    theirs = result.figures.get(target.theirs)
+    if theirs is None:
+        return Verdict(target=target, unit="", value=None, ours=ours)
+    return Verdict(target=target, unit="x", value=theirs.median / ours.median, ours=ours, theirs=theirs)
+
+
+def _ratio(what: str, load: str, ours: str, theirs: str, threshold: float) -> Target:
+    return Target(what=what, load=load, ours=ours, theirs=theirs, threshold=threshold)
+
+
+def _most(what: str, load: str, ours: str, threshold: float) -> Target:
+    return Target(what=what, load=load, ours=ours, threshold=threshold)
+
+
+_ONE: Final = "receive 500 CT, 1 association"
+_FOUR: Final = "receive 500 CT on each of 4 associations"
+
+TARGETS: Final[Sequence[Target]] = (
+    _ratio(f"{_ONE}, `association`, against DCMTK", "receive-ct-1", names.ASSOCIATION, names.DCMTK, 1.8),
+    _ratio(f"{_ONE}, `instance`, against DCMTK", "receive-ct-1", names.INSTANCE, names.DCMTK, 1.1),
+    _ratio(f"{_ONE}, `instance`, against Orthanc", "receive-ct-1", names.INSTANCE, names.ORTHANC, 4),
+    _ratio(f"{_ONE}, `instance`, against pynetdicom", "receive-ct-1", names.INSTANCE, names.PYNETDICOM, 8),
+    _ratio("receive 2,000 small, `instance`, against DCMTK", "receive-small-1", names.INSTANCE, names.DCMTK, 1.0),
+    _ratio("receive 2,000 small, `association`, against DCMTK", "receive-small-1", names.ASSOCIATION, names.DCMTK, 1.4),
+    _ratio("receive 4 x 200 MB, `association`, against DCMTK", "receive-multi-1", names.ASSOCIATION, names.DCMTK, 3),
+    _ratio(f"{_FOUR}, `association`, against DCMTK --fork", "receive-ct-4", names.ASSOCIATION, names.DCMTK, 1.0),
+    _ratio(f"{_FOUR}, `instance`, against DCMTK --fork", "receive-ct-4", names.INSTANCE, names.DCMTK, 0.7),
+    _ratio(
+        "receive 500 CT from a sender with Nagle on, `instance`, against DCMTK as it comes",
+        "receive-ct-nagle",
+        names.INSTANCE,
+        names.DCMTK_PLAIN,
+        20,
+    ),
+    _ratio(f"{_ONE}: `association` against the limit", "receive-ct-1", names.ASSOCIATION, names.LIMIT_END, 0.6),
+    _ratio(f"{_ONE}: `instance` against the limit", "receive-ct-1", names.INSTANCE, names.LIMIT_EACH, 0.6),
+    _ratio("send 500 CT, against DCMTK storescu", "send-ct", names.HILUM_SEND, names.STORESCU, 1.5),
+    _ratio("send 2,000 small, against DCMTK storescu", "send-small", names.HILUM_SEND, names.STORESCU, 1.0),
+)
