@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import queue
 import resource
 import signal
 import socket
@@ -11,11 +10,11 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 
@@ -27,6 +26,7 @@ from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
 from hilum.engine.worker import SubmitStep, WatchStep
 from hilum.errors import ConfigError, HilumError, PermanentError
+from hilum.fsck import Inspection
 from hilum.group.worker import CloseStep
 from hilum.job.adoption import AdoptStep
 from hilum.job.retention import RetentionStep
@@ -37,14 +37,19 @@ from hilum.results.worker import CollectStep
 from hilum.runner import Runner, Step, Wake, stop_all
 from hilum.serve.assembly import Assembly, folders
 from hilum.serve.reload import Watch
+from hilum.serve.signals import arriving
 from hilum.store.chronicle import Chronicle
 from hilum.store.disk import Watermark
+from hilum.store.durable import make_folders
+from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
 from hilum.store.worker import EndStep, HeldStep, SweepStep
 
 _log = structlog.get_logger(__name__)
 
+#: The exit status when the disk failed to sync the ledger: as of any command, "failed for now; try again later".
+EXIT_DISTRUSTED: Final = 3
 #: How long open associations may go on after the gateway was asked to stop.
 DRAIN: Final = timedelta(seconds=10)
 
@@ -55,17 +60,26 @@ class Gateway:
     Args:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
         clock: Replaced by tests that move time.
+        distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
     """
 
-    def __init__(self, settings: config.Settings, path: Path | None = None, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        settings: config.Settings,
+        path: Path | None = None,
+        *,
+        clock: Clock = utc_now,
+        distrusted: Callable[[str], None] = lambda why: _log.critical("ledger.distrusted", why=why),
+    ) -> None:
         self._path = path
         self._watch = None if path is None else Watch(path, self.reload)
         self._clock = clock
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._assembly = Assembly.of(settings)
-        self._database = Database(settings.ledger.url)
+        self._database = Database(settings.ledger.url, distrusted=distrusted)
         storage = settings.storage
-        self._watermark = Watermark((storage.temporary, storage.payloads), *_room(storage), clock=time.monotonic)
+        watched = (storage.temporary, storage.payloads, self._database.path.parent)
+        self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
         self._wake = Wake()
         self._unrecorded: deque[Unrecorded] = deque()
         self._stopping = threading.Event()
@@ -91,7 +105,7 @@ class Gateway:
 
     def _start(self) -> int:
         settings = self._assembly.settings
-        for folder in folders(settings):
+        for folder in (*folders(settings), self._database.path.parent):
             _make(folder)
         self._exit.callback(self._database.close)
         self._exit.enter_context(self._database.exclusively())
@@ -102,6 +116,9 @@ class Gateway:
         recovered = Recovery(
             database=self._database, owner=self._owner, clock=self._clock, settings=self._assembly.store
         ).run()
+        Inspection(
+            database=self._database, spool=settings.storage.temporary, roots=self._assembly.adoption.roots
+        ).at_start(self._clock())
         for step in self._steps():
             runner = Runner(step, self._clock, self._wake)
             runner.start()
@@ -173,6 +190,11 @@ class Gateway:
             ),
             SweepStep(database=database, spool=lambda: self._assembly.store.spool),
             RetentionStep(database=database, owner=owner, roots=lambda: self._assembly.adoption.roots),
+            QuarantineStep(
+                database=database,
+                folders=lambda: quarantines(self._assembly.store.spool, self._assembly.adoption.roots),
+                keep=lambda: self._assembly.engine.keep_failed,
+            ),
         )
 
     def reload(self) -> bool:
@@ -247,7 +269,7 @@ def _room(storage: config.Storage) -> tuple[float, int]:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folders(folder)
     except OSError as error:
         raise PermanentError(
             f"the folder {folder} cannot be made: {error.strerror}; give the gateway's user the right to, "
@@ -263,8 +285,14 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _end_at_once(why: str) -> NoReturn:
+    """Nothing is put in order first: that would be written into the ledger, and a crash loses nothing."""
+    _log.critical("ledger.distrusted", why=why, remedy="the gateway ends; its service manager has to start it again")
+    os._exit(EXIT_DISTRUSTED)
+
+
 def run(path: Path) -> int:
-    """Run a gateway until SIGTERM or SIGINT; SIGHUP reloads.
+    """Run a gateway until SIGTERM or SIGINT; SIGHUP reloads. Ends the process if the ledger cannot be trusted any more.
 
     Returns:
         The exit status: 0 after an orderly stop.
@@ -275,16 +303,13 @@ def run(path: Path) -> int:
     settings = config.load(path)
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
-    gateway = Gateway(settings, path)
-    # Of all that threads wait on, only this may be touched by a handler that interrupts the waiting thread itself.
-    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda received, _frame: signals.put(received))
-    _allow_many_files()
-    gateway.start()
-    try:
-        while signals.get() == signal.SIGHUP:
-            gateway.reload()
-    finally:
-        gateway.stop()
+    gateway = Gateway(settings, path, distrusted=_end_at_once)
+    with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
+        _allow_many_files()
+        gateway.start()
+        try:
+            while signals.next() == signal.SIGHUP:
+                gateway.reload()
+        finally:
+            gateway.stop()
     return 0

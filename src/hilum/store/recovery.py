@@ -133,8 +133,9 @@ class Recovery:
         self, info: AssociationInfo, leftover: spool.Leftover, rule: StoreRule, mark: Mark
     ) -> Sequence[Received]:
         received: list[Received] = []
+        poison = mark.poison
         for path in leftover.complete:
-            if int(path.stem) == mark.poison:
+            if int(path.stem) == poison:
                 self._quarantine(info, path, f"reading it ended the gateway {MAX_BEGUN} times in a row")
                 mark.absolve()
                 continue

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.data import make_instance
-from hilum.ledger.transition import LeaseLostError
+from hilum.ledger.transition import MAX_BEGUN, LeaseLostError, PoisonError
 from hilum.results.worker import CollectStep
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception
@@ -184,3 +184,16 @@ def test_the_lease_of_large_results_is_kept(
     step.renew(claimed, clock() + LEASE)
     clock.forward(50)
     assert step.claim(clock(), clock() + LEASE, 1) == ()
+
+
+def test_results_that_end_the_gateway_whenever_they_are_read_fail_the_job(
+    step: CollectStep, finished: Finished, desk: Reception, clock: MovableClock
+) -> None:
+    finished()
+    for _ in range(MAX_BEGUN):
+        assert len(step.claim(clock(), clock() + LEASE, 5)) == 1  # and then the process is killed
+        clock.forward(LEASE.total_seconds())
+    assert [type(error) for error in run(step, clock)] == [PoisonError]
+    job = desk.row("jobs")
+    assert (job.state, job.remove_at) == ("failed", clock.in_(30 * 86400))
+    assert job.why == "the gateway ended 3 times in a row in the middle of reading its results"
