@@ -13,6 +13,7 @@ from typing import Final
 from hilum.errors import PermanentError, TemporaryError
 from hilum.fsck.facts import File, SpoolFolder
 from hilum.job import payload
+from hilum.job.adoption import DONE, ERROR
 from hilum.store.digest import digest_of
 from hilum.store.part10 import HEAD_BYTES, NotDicom, read_meta
 from hilum.store.receive import HELD
@@ -65,8 +66,15 @@ def names(folder: Path) -> frozenset[str]:
 
 
 def described(root: Path, candidates: Collection[str]) -> frozenset[str]:
-    """Those of the folders that have a ``job.json``."""
-    return frozenset(name for name in candidates if _is_file(root / name / payload.DESCRIPTION))
+    """Those of the folders that Hilum made, by their ``job.json``; without those that are about to be taken on."""
+    return frozenset(
+        name for name in candidates if _is_file(root / name / payload.DESCRIPTION) and not _done(root / name)
+    )
+
+
+def _done(folder: Path) -> bool:
+    output = folder / "output"
+    return _is_file(output / DONE) and not _is_file(output / ERROR)
 
 
 def sizes(folder: Path) -> dict[str, File]:

@@ -102,22 +102,23 @@ class Inspection:
     def _folders(self, moment: Moment) -> Iterator[Finding]:
         yield from self._spool_folders(moment)
         # Folders before rows: a folder is there before its row.
-        there = {root: disk.folders(root) for root in dict.fromkeys(self.roots)}
+        there = {str(root): disk.folders(root) for root in self.roots}
         with self.database.read() as connection:
             in_the_making = planning.jobs_in_the_making(connection)
             rows = audit.kept_jobs(connection, moment.now)
-        jobs = defaultdict(list)
+        jobs: dict[str, list[Job]] = defaultdict(list)
         for row in rows:
-            jobs[Path(row.folder).parent].append(_job(row))
+            job = _job(row)
+            jobs[job.root].append(job)
         for root in there | dict.fromkeys(jobs):
-            found = there[root] if root in there else disk.folders(root)  # of an earlier configuration
+            found = there[root] if root in there else disk.folders(Path(root))  # of an earlier configuration
             known = {job.name for job in jobs[root]}
             strange = (
-                {name for name in found or () if not name.startswith(".")} - known if root == self.roots[0] else ()
+                {name for name in found or () if not name.startswith(".")} - known if root == str(self.roots[0]) else ()
             )
-            described = disk.described(root, strange)
-            facts = Root(path=str(root), folders=found, described=described, planning=in_the_making)
-            yield from payloads.job_folders(jobs[root], facts, quarantine=str(payload_quarantine(root)))
+            described = disk.described(Path(root), strange)
+            facts = Root(path=root, folders=found, described=described, planning=in_the_making)
+            yield from payloads.job_folders(jobs[root], facts, quarantine=str(payload_quarantine(Path(root))))
 
     def _spool_folders(self, moment: Moment) -> Iterator[Finding]:
         there = disk.spool_folders(self.spool)
@@ -208,11 +209,12 @@ def _association(row: AnyRow) -> Association:
 
 
 def _job(row: AnyRow) -> Job:
+    root, _, name = row.folder.rpartition("/")  # an absolute path; there may be very many of them
     return Job(
         id=row.id,
-        name=Path(row.folder).name,
+        name=name,
         state=states.Job(row.state),
-        root=str(Path(row.folder).parent),
+        root=root,
         own=row.group_id is not None,
         instances=row.instances,
         expiring=row.expiring,

@@ -114,3 +114,12 @@ def test_a_job_that_was_cancelled_keeps_its_folder(premises: Premises) -> None:
     with premises.database.write() as connection:
         work.ask_cancel(connection, job.id, now=premises.clock())
     assert premises.look() == []
+
+
+def test_a_job_folder_that_is_about_to_be_taken_on_is_no_finding(premises: Premises) -> None:
+    done = shutil.copytree(premises.queued, premises.payloads / "scp-lung-copy") / "output" / "job.done"
+    assert premises.kinds() == ["job folder unknown"]
+    done.touch()
+    assert premises.look() == []
+    done.with_name("job.error").touch()
+    assert premises.kinds() == ["job folder unknown"]

@@ -53,8 +53,8 @@ def job_folders(jobs: Sequence[Job], root: Root, *, quarantine: str) -> Iterator
                 machine="folder",
                 subject=path,
                 found="a job folder of Hilum's making (job.json)",
-                expected="a job of that name in the ledger",
-                means="nothing will run it or send its results, unless its output/job.done comes: then it is taken on",
+                expected="a job of that name in the ledger, not removed yet",
+                means="nothing runs it or sends its results; should its output/job.done come, it is taken on",
                 remedy=put_aside(quarantine),
                 repair=aside,
             )
