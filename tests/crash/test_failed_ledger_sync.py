@@ -43,7 +43,7 @@ def test_the_gateway_ends_and_holds_what_it_could_not_record(make_site: MakeSite
         assert gateway.process.wait(timeout=20) == EXIT_DISTRUSTED
         assert "only a new start may go on with it; look after that disk" in gateway.log.read_text()
     with site:
-        # Whether a commit was done that reports an error, nobody can know; that nothing of it is half there can be seen.
+        # Whether a commit that reports an error was done nobody can know; that nothing of it is half there can be seen.
         assert {row.state for row in site.rows("associations")} <= {"released", "held"}
         assert {row.sop_instance for row in site.rows("instances")} == {path.stem for path in (*before, *during)}
         assert {row.fate for row in site.rows("instances")} <= {"grouped", "held"}
