@@ -72,6 +72,7 @@ def _become_gateway(request: dict[str, Any]) -> None:
     for descriptor, source in ((0, null), (1, log), (2, log)):
         os.dup2(source, descriptor)
     os.closerange(3, max(log, null) + 1)
+    _LIBC.prctl(_PR_SET_NAME, b"main")
     _name_threads()
     if "CRASH_SYNCHRONOUS" in os.environ:
         _weaken_ledger(os.environ["CRASH_SYNCHRONOUS"])

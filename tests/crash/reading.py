@@ -97,10 +97,13 @@ def delivered(places: Places) -> int:
 def read_site(places: Places) -> Site:
     """All of it; the gateway may run, but should have nothing to do."""
     site = Site()
-    with _opened(places) as connection:
-        connection.execute("BEGIN")
-        site.integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
-        _read_rows(connection, site)
+    try:
+        with _opened(places) as connection:
+            connection.execute("BEGIN")
+            site.integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            _read_rows(connection, site)
+    except NotYetError as error:
+        site.integrity = str(error)
     for root in (places.spool, places.payloads):
         for path, is_folder in _walk(root):
             if is_folder:
@@ -146,7 +149,7 @@ def _opened(places: Places) -> Iterator[sqlite3.Connection]:
             sqlite3.connect(f"file:{places.ledger}?mode=ro", uri=True, timeout=10, isolation_level=None)
         ) as connection:
             yield connection
-    except sqlite3.OperationalError as error:
+    except sqlite3.DatabaseError as error:
         raise NotYetError(f"the ledger cannot be read: {error}") from error
 
 

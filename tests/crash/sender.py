@@ -12,7 +12,8 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -110,28 +111,34 @@ class Sender:
         self._seconds = seconds
 
     def association(
-        self,
-        sizes: Iterable[int],
-        *,
-        ae: str = "HILUM",
-        ending: Ending = Ending.RELEASE,
-        study: str | None = None,
-        before_each: Callable[[], None] = lambda: None,
+        self, sizes: Iterable[int], *, ae: str = "HILUM", ending: Ending = Ending.RELEASE, study: str | None = None
     ) -> Association:
-        """Send so many instances of these sizes; whatever breaks ends it, and stands in what is returned."""
+        """Send instances of these sizes and end it; what broke, if anything did, can be seen from what is returned."""
+        with self.opened(sizes, ae=ae, ending=ending, study=study) as told:
+            return told
+
+    @contextmanager
+    def opened(
+        self, sizes: Iterable[int], *, ae: str = "HILUM", ending: Ending = Ending.DROP, study: str | None = None
+    ) -> Iterator[Association]:
+        """The same, with time for something else before it is ended."""
         told = Association(ae)
         self._ledger.associations.append(told)
-        try:
-            with RawPeer(socket.create_connection(("127.0.0.1", self._port), self._seconds)) as peer:
-                peer.socket.settimeout(self._seconds)
+        well: RawPeer | None = None
+        with ExitStack() as connected:
+            # Aborted, reset, closed, silent: what was read until then counts.
+            with suppress(OSError, AssertionError, struct.error, KeyError):
+                sock = socket.create_connection(("127.0.0.1", self._port), self._seconds)
+                peer = connected.enter_context(RawPeer(sock))
+                sock.settimeout(self._seconds)
                 peer.associate(_CONTEXT, called=ae)
                 for number, size in enumerate(sizes, 1):
-                    before_each()
                     self._store(peer, told, number, study or new_uid(), size)
-                self._end(peer, told, ending)
-        except (OSError, AssertionError, struct.error, KeyError):
-            pass  # aborted, reset, closed, silent: what was read until then counts
-        return told
+                well = peer
+            yield told
+            if well is not None:
+                with suppress(OSError, struct.error):
+                    self._end(well, told, ending)
 
     def _store(self, peer: RawPeer, told: Association, number: int, study: str, size: int) -> None:
         uid = new_uid()

@@ -145,6 +145,24 @@ def _disturbed(rig: Rig) -> Iterator[None]:
         load.stop()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Where rigs are made: a folder on a healthy disk, and a process that starts gateways."""
+
+    folder: Path
+    server: ForkServer
+    faults: Faults
+
+
+@contextmanager
+def workshop() -> Iterator[Workshop]:
+    """One, until the end of the block."""
+    with healthy_folder() as folder:
+        faults = Faults(folder / "control")
+        with ForkServer(faults.path) as server:
+            yield Workshop(folder=folder, server=server, faults=faults)
+
+
 @contextmanager
 def rigs(*, kind: Kind | None = None, **how: Any) -> Iterator[Callable[[], Rig]]:
     """Makes rigs, each on a disk of its own, one at a time: the next one ends the one before.
@@ -152,21 +170,18 @@ def rigs(*, kind: Kind | None = None, **how: Any) -> Iterator[Callable[[], Rig]]
     Args:
         kind: Of the file system; ``None`` = an ordinary folder.
     """
-    with healthy_folder() as folder, ExitStack() as present:
-        faults = Faults(folder / "control")
-        server = present.enter_context(ForkServer(faults.path))
+    with workshop() as place, ExitStack() as one:
         made = 0
-        with ExitStack() as one:
 
-            def make() -> Rig:
-                nonlocal made
-                made += 1
-                one.close()
-                place = folder / f"files{made}"
-                disk = LoopDisk(place, kind) if kind else Folder(place)
-                return one.enter_context(Rig(folder / f"rig{made}", disk, server, faults, **how))
+        def make() -> Rig:
+            nonlocal made
+            made += 1
+            one.close()
+            files = place.folder / f"files{made}"
+            disk = LoopDisk(files, kind) if kind else Folder(files)
+            return one.enter_context(Rig(place.folder / f"rig{made}", disk, place.server, place.faults, **how))
 
-            yield make
+        yield make
 
 
 def at_random(
