@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, true, update
 
 from hilum import states
 from hilum.ledger.database import Database
@@ -261,7 +261,11 @@ def test_a_gateway_that_starts_alone_frees_every_lease(
     with database.write() as connection:
         drop_leases(connection)
     assert [row.lease_owner for row in desk.rows("groups")] == [None, None]
-    assert [row.fence for row in claim_groups(database, clock, "alive")] == [first.fence + 1, second.fence + 1]
+    (again,) = claim_groups(database, clock, "alive")  # the other one waits: see the test on processes that died
+    assert (again.id, again.fence) == (first.id, first.fence + 1)
+    with database.write() as connection:
+        apply(connection, groups, again.id, GroupEvent.PLANNED, now=clock(), fence=again.fence)
+    assert [row.fence for row in claim_groups(database, clock, "alive")] == [second.fence + 1]
 
 
 def test_every_table_with_leases_has_a_machine_and_history_has_its_name(
@@ -282,3 +286,28 @@ def test_a_state_that_no_table_knows_is_not_silently_accepted(
     with database.read() as connection:
         assert connection.execute(select(groups.c.state)).scalar_one() == "enchanted"
     assert "enchanted" not in set(states.Group)
+
+
+def test_of_rows_at_which_a_process_died_one_is_worked_on_at_a_time(desk: Reception, clock: MovableClock) -> None:
+    """So the innocent ones come to an end, and only the one to blame is counted again."""
+    for uid in ("1.1", "1.2", "1.3"):
+        desk.send(uid)
+
+    def take() -> list[tuple[object, int]]:
+        with desk.database.write() as connection:
+            until = clock() + timedelta(minutes=1)
+            rows = claim(
+                connection, groups, true(), owner="gateway", now=clock(), until=until, limit=9, order_by=[groups.c.id]
+            )
+        return [(row.id, row.begun) for row in rows]
+
+    assert take() == [(1, 1), (2, 1), (3, 1)]
+    clock.forward(60)  # the process died, and its leases ended
+    desk.send("1.4")
+    assert take() == [(1, 2), (4, 1)]
+    assert take() == []
+    with desk.database.write() as connection:
+        give_back(connection, groups, Lease(id=1, fence=2))
+    assert take() == [(1, 1), (2, 2)]
+    clock.forward(60)
+    assert take() == [(1, 2)]
