@@ -23,16 +23,19 @@ from structlog.testing import capture_logs
 
 from hilum.errors import PermanentError
 from hilum.group.worker import CloseStep
-from hilum.ledger import grouping, planning, reception
+from hilum.ledger import account, audit, grouping, planning, reception
 from hilum.ledger.database import Database
+from hilum.ledger.tables import jobs
 from hilum.ledger.transition import AnyRow
-from hilum.model import GroupId, GroupKind
+from hilum.ledger.whereabouts import Place
+from hilum.model import GroupId, GroupKind, JobId
 from hilum.states import GroupEvent, IllegalTransitionError
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Incoming, Reception
 
 #: Memory where there is some: what is tested here is not the disk.
 PLACE = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+PATH = Path("/nowhere")
 WINDOW = 60
 MINUTE = timedelta(minutes=1)
 Key = tuple[str, str, str]  # AE title, value, association it is confined to
@@ -56,6 +59,7 @@ class ExpectedGroup:
     closed: bool
     counts: dict[str, tuple[str, int]] = field(default_factory=dict)  # UID -> association and number
     dropped: list[tuple[str, int]] = field(default_factory=list)
+    damaged: list[tuple[str, int]] = field(default_factory=list)
 
 
 class Ledger(RuleBasedStateMachine):
@@ -83,6 +87,8 @@ class Ledger(RuleBasedStateMachine):
         self.remove_at: dict[str, datetime] = {}
         self.accepted: dict[str, int] = {}
         self.planned: set[int] = set()
+        self.wanted: set[int] = set()
+        self.ignored = 0
 
     def teardown(self) -> None:
         if hasattr(self, "database"):
@@ -110,10 +116,11 @@ class Ledger(RuleBasedStateMachine):
             if not any(self.key(association, number) == key for number in range(len(association.received) - 1)):
                 self.expect_windows_end(key, asking=association)
 
-    @rule(association=consumes(open_ones))
-    def release(self, association: Incoming) -> None:
+    @rule(association=consumes(open_ones), ignored=st.integers(0, 2))
+    def release(self, association: Incoming, ignored: int) -> None:
         with capture_logs():
-            association.release()
+            association.release(ignored={"1.2.3": ignored} if ignored else {})
+        self.ignored += ignored
         del self.open[association.id]
         self.expect_grouped(association)
 
@@ -197,12 +204,90 @@ class Ledger(RuleBasedStateMachine):
                 self.planned.add(group.id)
                 with self.database.write() as connection:
                     if wanted:
-                        planning.planned(connection, lease, [], now=self.clock())
+                        planning.planned(connection, lease, [self.job_of(group)], now=self.clock())
+                        self.wanted.add(group.id)
                     else:
                         later = self.clock() + timedelta(days=1)
                         planning.not_wanted(connection, lease, "why", "remedy", remove_at=later, now=self.clock())
 
+    @rule(damaged=st.integers(1, 4))
+    def find_instances_damaged_before_their_job(self, damaged: int) -> None:
+        """Some or all of a group; the rest waits for an operator, who wants it all the same."""
+        with capture_logs():
+            with self.database.write() as connection:
+                claimed = planning.claim_closed(
+                    connection, owner="me", now=self.clock(), until=self.clock() + MINUTE, limit=1
+                )
+            for lease, group in claimed:
+                found = [planning.DamagedMember(member=one, why="why", kept=PATH) for one in group.members[:damaged]]
+                with self.database.write() as connection:
+                    planning.damaged(connection, lease, found, "why", "remedy", now=self.clock())
+                    planning.ask_group_retry(connection, group.id, now=self.clock())
+                expected = self.groups[group.id - 1]
+                for one in found:
+                    expected.damaged.append(expected.counts.pop(one.member.sop_instance))
+
+    @precondition(lambda self: self.wanted)
+    @rule()
+    def let_jobs_be_removed(self) -> None:
+        with self.database.write() as connection:
+            connection.execute(jobs.update().values(state="removed"))
+        self.wanted.clear()
+
+    @rule()
+    def let_go_of_what_nobody_wanted(self) -> None:
+        self.clock.forward(86400)
+        with capture_logs(), self.database.write() as connection:
+            planning.expire_groups(connection, self.clock(), 100)
+
     # What must follow
+
+    @staticmethod
+    def job_of(group: planning.ClosedGroup) -> planning.NewJob:
+        return planning.NewJob(
+            id=JobId(str(group.id)),
+            name=str(group.id),
+            ae=group.ae,
+            workflow_name="w",
+            workflow="w",
+            engine="e",
+            destinations=(),
+            folder=PATH,
+            instances=len(group.members),
+            bytes=0,
+            tries=1,
+        )
+
+    @invariant()
+    def what_was_received_is_the_sum_of_where_it_is(self) -> None:
+        if not hasattr(self, "database"):
+            return
+        with self.database.read() as connection:
+            book = account.Account(connection)
+            entries = list(book.entries())
+            sums = book.sums()
+            assert account.sums(connection) == sums
+        assert sums.adds_up
+        rows = self.desk.rows("instances")
+        assert [(one.association, one.number) for one in entries] == [(row.association_id, row.number) for row in rows]
+        assert sums.received == len(rows) + self.ignored
+        damaged = sum(len(group.damaged) for group in self.groups)
+        dropped = sum(len(group.dropped) for group in self.groups)
+        in_jobs = sum(len(self.groups[number - 1].counts) for number in self.wanted)
+        assert sums.places[Place.QUARANTINED] == damaged
+        assert sums.places[Place.IGNORED] == dropped + self.ignored
+        assert sums.places[Place.IN_JOBS] == in_jobs
+        assert sums.places[Place.HELD] == sum(row.association_id in self.held for row in rows)
+
+    @invariant()
+    def an_inspection_of_the_ledger_finds_nothing(self) -> None:
+        if not hasattr(self, "database"):
+            return
+        with self.database.read() as connection:
+            assert not audit.wrong_associations(connection)
+            assert not audit.wrong_groups(connection)
+            assert not audit.groups_without_jobs(connection)
+            assert not audit.broken_references(connection)
 
     def key(self, association: Incoming, index: int) -> Key:
         value = association.received[index].header.patient_id if self.kind is GroupKind.PATIENT else ""
@@ -271,10 +356,13 @@ class Ledger(RuleBasedStateMachine):
     def check_group(self, row: AnyRow, instances: Sequence[AnyRow], expected: ExpectedGroup) -> None:
         counted = {one.sop_instance: one for one in instances if one.fate == "grouped"}
         assert {uid: (one.association_id, one.number) for uid, one in counted.items()} == expected.counts
-        others = [one for one in instances if one.fate != "grouped"]
+        damaged = [one for one in instances if one.fate == "damaged"]
+        assert sorted((one.association_id, one.number) for one in damaged) == sorted(expected.damaged)
+        others = [one for one in instances if one.fate not in {"grouped", "damaged"}]
         assert sorted((one.association_id, one.number) for one in others) == sorted(expected.dropped)
         assert {one.fate for one in others} <= {"replaced" if self.overwrite else "duplicate"}
-        assert row.instances == len(counted) > 0
+        assert row.instances == len(counted)
+        assert counted or damaged
         assert row.bytes == sum(one.size for one in counted.values())
 
 
