@@ -6,19 +6,27 @@ import sys
 import time
 
 from bench import report, session
+from bench.gateway import Gateways
+from bench.growth import Growth
+from bench.ledger import Ledgers
 from bench.machine import machine, versions
 from bench.settings import Settings
 from bench.target import TARGETS, judge
 from bench.transfer import Transfers
+from bench.whole import WholeWay
 
 
 def main() -> int:
     """Measure, judge, write; 0 whatever the figures are, for a figure is no failure."""
     settings = Settings.of()
     settings.folder.mkdir(parents=True, exist_ok=True)
+    if sys.argv[1:] == ["growth"]:
+        Growth(settings).run()
+        return 0
     begin = time.monotonic()
     results = {}
-    for make in Transfers(settings).loads():
+    parts = (Transfers(settings), WholeWay(settings), Gateways(settings), Ledgers(settings))
+    for make in (one for part in parts for one in part.loads()):
         load = make()
         results[load.name] = session.run(settings, load)
     run = report.Run(

@@ -95,7 +95,7 @@ def make(parent: Path, shape: Shape, count: int, part: int = 0) -> DataSet:
     """
     folder = parent / f"{shape.name}-{count}-{part}"
     manifest = parent / f"{folder.name}.json"  # beside it: senders take the folder as a whole
-    if manifest.exists():
+    if manifest.exists() and folder.is_dir():
         known = json.loads(manifest.read_text())
         if known["form"] == _FORM and known["shape"] == repr(shape):
             return DataSet(folder=folder, digests=tuple(known["digests"]), bytes=known["bytes"])

@@ -28,6 +28,7 @@ class Load:
         instances: As with ``bytes``.
         unit: Of the figures.
         note: What a reader has to know about it.
+        most_rounds: For what varies little and takes long.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Load:
     instances: int = 0
     unit: str = "s"
     note: str = ""
+    most_rounds: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,11 +89,21 @@ def pynetdicom() -> Receiver:
     return start
 
 
-def orthanc(keys: Mapping[str, Any] | None = None) -> Receiver:
-    """Orthanc without plug-ins; large PDUs and no MD5, which are faster than its defaults.
+#: Faster than Orthanc's defaults, with nothing lost. It still syncs each file, as Hilum does with "instance".
+_TUNED: Final[Mapping[str, Any]] = {"MaximumPduLength": 131072, "StoreMD5ForAttachments": False}
+
+
+def orthanc(
+    keys: Mapping[str, Any] | None = None,
+    *,
+    tuned: Mapping[str, Any] = _TUNED,
+    environment: Mapping[str, str] = NODELAY,
+) -> Receiver:
+    """Orthanc without plug-ins, in its fastest mode.
 
     Args:
-        keys: Of its configuration. By default it syncs each file, as Hilum does with durability "instance".
+        keys: Of its configuration.
+        tuned: Empty, as ``environment`` then is: the mode that it is installed in.
     """
 
     @contextmanager
@@ -112,13 +122,12 @@ def orthanc(keys: Mapping[str, Any] | None = None) -> Receiver:
             "DicomAet": "ORTHANC",
             "DicomCheckCalledAet": False,
             "DicomAlwaysAllowStore": True,
-            "MaximumPduLength": 131072,
-            "StoreMD5ForAttachments": False,
+            **tuned,
             **(keys or {}),
         }
         path = folder / "orthanc.json"
         path.write_text(json.dumps(configuration))
-        command = Command(arguments=[program("Orthanc"), str(path)], environment=NODELAY)
+        command = Command(arguments=[program("Orthanc"), str(path)], environment=environment)
         with serving(command, port, folder / "orthanc.log") as process, Rest(http) as rest:
             yield Endpoint(port=port, title="ORTHANC", pid=process.pid, stored=rest.digests)
 

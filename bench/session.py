@@ -17,11 +17,12 @@ def run(settings: Settings, load: Load) -> Result:
     """Run a load; what came of it."""
     begin = time.monotonic()
     rounds = []
-    for number in range(1, settings.rounds + 1):
+    count = min(settings.rounds, load.most_rounds)
+    for number in range(1, count + 1):
         values: dict[str, float] = {}
         for contender in load.contenders:
             values |= in_empty_folder(settings.folder / "run", contender.run)
-        _say(f"{load.name} {number}/{settings.rounds}  {_line(values)}")
+        _say(f"{load.name} {number}/{count}  {_line(values)}")
         rounds.append(values)
     _say(f"{load.name} took {time.monotonic() - begin:.0f} s")
     return Result.of(load, rounds)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +20,7 @@ class Settings:
     Attributes:
         scale: Part of the instances, jobs and rows that are used.
         rounds: How often each contender of a load runs.
-        only: Loads whose names begin with one of these; empty = all.
+        only: Names of loads, with wildcards as in ``receive-*``; empty = all.
         folder: Everything that is written lies below it: data, what contenders store, ledgers. One file system, so
             that every contender writes to the same disk.
         pages: Where the results are written.
@@ -54,7 +55,7 @@ class Settings:
 
     def wants(self, load: str) -> bool:
         """Whether a load was asked for."""
-        return not self.only or load.startswith(self.only)
+        return not self.only or any(fnmatchcase(load, pattern) for pattern in self.only)
 
 
 def tool(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bench import gateway, ledger, whole
 from bench import transfer as names
 from bench.load import Figure, Result
 
@@ -98,4 +99,20 @@ TARGETS: Final[Sequence[Target]] = (
     _ratio(f"{_ONE}: `instance` against the limit", "receive-ct-1", names.INSTANCE, names.LIMIT_EACH, 0.6),
     _ratio("send 500 CT, against DCMTK storescu", "send-ct", names.HILUM_SEND, names.STORESCU, 1.5),
     _ratio("send 2,000 small, against DCMTK storescu", "send-small", names.HILUM_SEND, names.STORESCU, 1.0),
+    _ratio("whole way of 500 CT, against Orthanc with a Lua auto-route", "whole-way", whole.HILUM, names.ORTHANC, 8),
+    _most("memory while 4 associations each receive 2 GB, `instance`", "memory", names.INSTANCE, 120),
+    _most("memory while 4 associations each receive 2 GB, `association`", "memory", names.ASSOCIATION, 120),
+    _most("from A-RELEASE-RP to the start of the workflow's process", "hand-over", whole.WORKFLOW, 50),
+    _most("from job.done to the first C-STORE at the PACS", "hand-over", whole.DELIVERY, 100),
+    _ratio(
+        "receive rate with 1 million instances in the ledger, against none",
+        "ledger-receive",
+        ledger.FULL,
+        ledger.EMPTY,
+        0.9,
+    ),
+    _most("slowest claim, 1 million instances", "ledger-ask", ledger.CLAIM, 5),
+    _most("slowest view, 1 million instances", "ledger-ask", ledger.PAGE, 100),
+    _most("`hilum --help`", "start", gateway.HELP, 0.3),
+    _most("`hilum serve` until it accepts", "start", gateway.SERVE, 1.5),
 )

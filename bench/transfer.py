@@ -22,6 +22,7 @@ DCMTK: Final = "DCMTK storescp"
 DCMTK_PLAIN: Final = "DCMTK storescp as it comes"
 ORTHANC: Final = "Orthanc"
 ORTHANC_UNSYNCED: Final = "Orthanc, syncing nothing"
+ORTHANC_PLAIN: Final = "Orthanc as it comes"
 PYNETDICOM: Final = "pynetdicom storescp"
 LIMIT: Final = "limit, syncing nothing"
 LIMIT_END: Final = "limit, synced at the end"
@@ -109,6 +110,7 @@ class Transfers:
             DCMTK: receiver.storescp(),
             ORTHANC: receiver.orthanc(),
             ORTHANC_UNSYNCED: receiver.orthanc({"SyncStorageArea": False}),
+            ORTHANC_PLAIN: receiver.orthanc(tuned={}, environment={}),
             PYNETDICOM: receiver.pynetdicom(),
             **LIMITS,
         }
