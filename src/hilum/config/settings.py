@@ -58,7 +58,10 @@ class RetentionDays(Section):
         default=7, ge=0, le=36_500, description="Days that a job's folder stays after all its results were delivered."
     )
     failed: Annotated[float, Mark.OURS] = Field(
-        default=30, ge=0, le=36_500, description="Days that the folder of a failed or cancelled job stays."
+        default=30,
+        ge=0,
+        le=36_500,
+        description="Days that the folder of a failed or cancelled job stays, and what lies in quarantine.",
     )
 
 
