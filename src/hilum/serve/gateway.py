@@ -20,7 +20,7 @@ import structlog
 
 from hilum import config
 from hilum.association.server import Server
-from hilum.clock import Clock, utc_now
+from hilum.clock import Clock, SteadyClock, utc_now
 from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
@@ -31,6 +31,7 @@ from hilum.group.worker import CloseStep
 from hilum.job.adoption import AdoptStep
 from hilum.job.retention import RetentionStep
 from hilum.job.worker import PlanStep
+from hilum.ledger import timers
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
 from hilum.results.worker import CollectStep
@@ -38,6 +39,7 @@ from hilum.runner import Runner, Step, Wake, stop_all
 from hilum.serve.assembly import Assembly, folders
 from hilum.serve.reload import Watch
 from hilum.serve.signals import arriving
+from hilum.serve.timekeeping import ClockStep
 from hilum.store.chronicle import Chronicle
 from hilum.store.disk import Watermark
 from hilum.store.durable import make_folders
@@ -111,8 +113,10 @@ class Gateway:
         self._exit.enter_context(self._database.exclusively())
         self._database.migrate()
         with self._database.write() as connection:
+            put_back = timers.catch_up(connection, self._clock())
             drop_leases(connection)
-            note(connection, "gateway", self._owner, "started", now=self._clock())
+            why = f"the clock is {put_back} behind the ledger: all timers were put back by as much" if put_back else ""
+            note(connection, "gateway", self._owner, "started", now=self._clock(), why=why)
         recovered = Recovery(
             database=self._database, owner=self._owner, clock=self._clock, settings=self._assembly.store
         ).run()
@@ -159,7 +163,9 @@ class Gateway:
 
     def _steps(self) -> Sequence[Step[Any, Any]]:
         database, owner = self._database, self._owner
+        steady = [self._clock] if isinstance(self._clock, SteadyClock) else []
         return (
+            *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             EndStep(unrecorded=self._unrecorded),
             HeldStep(
                 database=database,
@@ -303,7 +309,7 @@ def run(path: Path) -> int:
     settings = config.load(path)
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
-    gateway = Gateway(settings, path, distrusted=_end_at_once)
+    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=_end_at_once)
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
         gateway.start()

@@ -76,8 +76,8 @@ class Mark:
 
     def end(self) -> None:
         """It went well."""
-        with suppress(OSError):
-            (self.folder / MARK).unlink(missing_ok=True)
+        with suppress(OSError):  # most often there is none
+            (self.folder / MARK).unlink()
             sync_folder(self.folder)
 
     def _write(self) -> None:

@@ -87,6 +87,7 @@ class Recovery:
                 reception.empty(connection, reception.info_of(row), _NOTHING, now=self.clock())
             row = None
         if row is not None and row.state != states.Association.OPEN:
+            Mark(leftover.folder).end()  # of a start that ended between the record and this
             if not row.spooled:
                 self._remove(leftover.folder)
             return False

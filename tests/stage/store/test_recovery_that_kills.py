@@ -92,3 +92,11 @@ def test_another_association_is_recovered_all_the_same(crashed: Deadly, desk: Re
     crashed.die(MAX_BEGUN)
     crashed.start()
     assert [one.sop_instance for one in desk.rows("instances")] == ["2.1"]
+
+
+def test_a_start_that_ends_after_the_record_leaves_no_mark(crashed: Deadly) -> None:
+    folder = crashed.folder("1.1")
+    crashed.start()
+    (crashed.spool / "held" / folder.name / MARK).write_text('{"begun": 1, "at": 0}')
+    crashed.start()
+    assert crashed.files() == [f"held/{folder.name}/1.dcm", f"held/{folder.name}/association.json"]
