@@ -17,9 +17,13 @@ class NotYetError(Exception):
     """The database cannot be read just now, or has no tables yet."""
 
 
+_PARKED: Final = (
+    "id IN (SELECT association_id FROM instances JOIN groups ON groups.id = group_id"
+    " WHERE groups.state IN ('parked', 'stored only'))"
+)
 #: Nothing of these is left once everything has come to its end.
 _UNFINISHED: Final = (
-    ("associations", "state IN ('open', 'accepting') OR (state = 'released' AND spooled)"),
+    ("associations", f"state IN ('open', 'accepting') OR (state = 'released' AND spooled AND NOT {_PARKED})"),
     ("groups", "state IN ('open', 'closed')"),
     ("jobs", "state IN ('queued', 'running', 'finished', 'collected', 'cancelling')"),
     ("deliveries", "state = 'due'"),

@@ -75,10 +75,15 @@ _COUNTED: Final = ("acknowledged", "released", "unknown", "found_unknown", "held
 
 
 class Series:
-    """The trials of one rig."""
+    """The trials of one rig.
 
-    def __init__(self, rig: Rig, *, held_before_release: bool = True) -> None:
+    Args:
+        is_control: It is to lose, so what was set aside can be lost and stays where it is.
+    """
+
+    def __init__(self, rig: Rig, *, held_before_release: bool = True, is_control: bool = False) -> None:
         self.rig = rig
+        self._is_control = is_control
         self._held_before_release = held_before_release
         self._before = Tally()
         self._outcomes_before = 0
@@ -87,9 +92,9 @@ class Series:
         """After a fault, and after the restart that it made necessary: drain, count, and tell what is new."""
         drained = self.rig.drain()
         set_aside = tuple(reading.set_aside(self.rig.places))
-        for one in set_aside:
-            self._retry(one)
-        if set_aside:
+        if set_aside and not self._is_control:
+            for one in set_aside:
+                self._retry(one)
             self.rig.drain()
         tally = self.rig.count(held_before_release=self._held_before_release)
         before, self._before = self._before, tally
@@ -117,21 +122,21 @@ class Series:
 
 def kill(rig: Rig) -> Recovery:
     """SIGKILL at any moment of receiving or of what follows."""
-    with _disturbed(rig):
+    with disturbed(rig):
         rig.killed()
     return rig.start()
 
 
 def cut(rig: Rig) -> Recovery:
     """No power at any moment of receiving or of what follows."""
-    with _disturbed(rig):
+    with disturbed(rig):
         rig.cut()
     rig.power_up()
     return rig.start()
 
 
 @contextmanager
-def _disturbed(rig: Rig) -> Iterator[None]:
+def disturbed(rig: Rig) -> Iterator[None]:
     """Senders at work, for a while; in some trials they have stopped, and jobs and deliveries go on."""
     load = Load(rig.ledger, rig.port, aes=AES)
     load.start()
@@ -185,15 +190,22 @@ def rigs(*, kind: Kind | None = None, **how: Any) -> Iterator[Callable[[], Rig]]
 
 
 def at_random(
-    hurt: Callable[[Rig], Recovery], what: str, trials: int, *, kind: Kind | None = None, **how: Any
+    hurt: Callable[[Rig], Recovery],
+    what: str,
+    trials: int,
+    *,
+    kind: Kind | None = None,
+    per_site: int = PER_SITE,
+    is_control: bool = False,
+    **how: Any,
 ) -> Iterator[Trial]:
     """So many trials of a fault at random moments."""
     with rigs(kind=kind, **how) as make:
         for number in range(trials):
-            if number % PER_SITE == 0:
+            if number % per_site == 0:
                 rig = make()
                 rig.start()
-                series = Series(rig)
+                series = Series(rig, is_control=is_control)
             yield series.judge(what, hurt(rig))
 
 

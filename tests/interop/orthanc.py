@@ -30,7 +30,7 @@ class Orthanc:
     """A server without plug-ins, with everything in one folder, that takes every transfer syntax it knows."""
 
     def __init__(self, folder: Path, *, title: str = "ORTHANC") -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self._title = title
         self._http, self.port = free_port(), free_port()
         configuration = folder / "orthanc.json"
