@@ -16,7 +16,7 @@ from hilum import states
 from hilum.ledger import dispatch
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import AnyRow, Lease, give_back, renew
+from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, note, renew
 from hilum.model import JobId
 from hilum.store.durable import write_whole
 
@@ -60,7 +60,7 @@ class ReceiptStep:
             rows = dispatch.claim_settled(connection, owner=self.owner, now=now, until=until, limit=limit)
         return [
             Settling(
-                lease=Lease(id=row.id, fence=row.fence),
+                lease=lease_of(row),
                 name=row.name,
                 folder=Path(row.folder),
                 workflow=row.workflow,
@@ -74,6 +74,7 @@ class ReceiptStep:
         Returns:
             Whether a delivery was given up.
         """
+        job.lease.refuse_poison("writing its receipt")
         with self.database.read() as connection:
             rows = dispatch.receipt_rows(connection, JobId(str(job.lease.id)))
         text = json.dumps(receipt(job, rows), indent=2, ensure_ascii=False)
@@ -90,7 +91,14 @@ class ReceiptStep:
             dispatch.settled(connection, job.lease, remove_at=now + keep, now=now)
 
     def failed(self, job: Settling, error: Exception, now: datetime) -> None:
-        """The disk may have room again later."""
+        """The disk may have room again later; what ends the gateway each time goes without a receipt."""
+        if isinstance(error, PoisonError):
+            keep = max(self.keep(), self.keep_given_up())
+            remedy = f"what was sent where is in the ledger: hilum jobs show {job.name}"
+            with self.database.write() as connection:
+                note(connection, "job", str(job.lease.id), "no receipt", now=now, why=str(error), remedy=remedy)
+                dispatch.settled(connection, job.lease, remove_at=now + keep, now=now)
+            return
         values = {"not_before": now + timedelta(seconds=30), "why": f"its receipt cannot be written: {error}"}
         with self.database.write() as connection:
             give_back(connection, jobs, job.lease, values=values)

@@ -11,7 +11,7 @@ from harness.data import CT_IMAGE_STORAGE, make_instance
 from harness.pacs import Pacs
 from hilum.deliver.receipt import RECEIPT
 from hilum.ledger import dispatch
-from hilum.ledger.transition import LeaseLostError
+from hilum.ledger.transition import MAX_BEGUN, LeaseLostError, PoisonError
 from hilum.model import Answer
 from stage.deliver.sending import LEASE, Sending
 
@@ -159,3 +159,16 @@ def test_a_receipt_speaks_of_files_in_any_script(to_pacs: Sending) -> None:
     to_pacs.run()
     to_pacs.settle()
     assert "größe.dcm" in (folder.parent / RECEIPT).read_text(encoding="utf-8")
+
+
+def test_a_receipt_that_ends_the_gateway_whenever_it_is_written_is_done_without(to_pacs: Sending) -> None:
+    folder = to_pacs.job("1.1")
+    to_pacs.run()
+    for _ in range(MAX_BEGUN):
+        assert len(to_pacs.receipts.claim(to_pacs.clock(), to_pacs.clock() + LEASE, 5)) == 1  # and then it is killed
+        to_pacs.clock.forward(LEASE.total_seconds())
+    assert [type(error) for error in to_pacs.settle()] == [PoisonError]
+    assert to_pacs.desk.row("jobs").state == "complete"
+    assert not (folder.parent / RECEIPT).exists()
+    (line,) = to_pacs.desk.history(event="no receipt")
+    assert "hilum jobs show job" in line.remedy
