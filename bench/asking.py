@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import Connection, update
 
 from bench import site
@@ -23,8 +25,10 @@ from hilum.ledger.transition import drop_leases
 from hilum.serve import Gateway
 
 _REPEATS: Final = 9
-#: Rows of each kind that wait for a step.
+#: Rows of each kind that wait for a step, at most.
 _WAITING: Final = 40
+#: Fewer jobs than this leave no row of each kind.
+LEAST_JOBS: Final = 20
 
 
 def claims(filled: Filled, folder: Path) -> Mapping[str, float]:
@@ -54,6 +58,7 @@ def _busy_gateway(filled: Filled, folder: Path) -> Iterator[tuple[Gateway, Datab
     url = f"sqlite:///{filled.copy_to(folder)}"
     keys = site.merged(site.receiving(0, "instance"), site.passing_through(["true"], 1, "PACS"))
     keys = site.merged(keys, {"ledger": {"url": url}, "storage": {"payloads": str(filled.payloads)}})
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     gateway, database = Gateway(config.load(site.write(folder, keys), {})), Database(url)
     try:
         yield gateway, database
@@ -73,12 +78,13 @@ def _make_waiting(connection: Connection, now: datetime) -> None:
         states.Job.CANCELLING,
         states.Job.FAILED,
     ]
+    waiting = min(_WAITING, count // (LEAST_JOBS // 2))
     for place, state in enumerate(wanted):
-        last = count - place * _WAITING
-        rows = tables.jobs.c.group_id.between(max(1, last - _WAITING + 1), last)
+        last = count - place * waiting
+        rows = tables.jobs.c.group_id.between(last - waiting + 1, last)
         connection.execute(update(tables.jobs).where(rows).values(state=state, not_before=now, started_at=now))
-    last = count - len(wanted) * _WAITING
-    numbers = (max(1, last - _WAITING + 1), last)
+    last = count - len(wanted) * waiting
+    numbers = (last - waiting + 1, last)
     closed = {"state": states.Group.CLOSED, "closed_at": now, "not_before": None}
     connection.execute(update(tables.groups).where(tables.groups.c.id.between(*numbers)).values(closed))
     due = {"state": states.Delivery.DUE, "not_before": now, "destination": "PACS"}

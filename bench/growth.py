@@ -140,13 +140,14 @@ class Growth:
         answers: dict[str, dict[int, float]] = {}
         for size in _LEDGERS:
             count = self._settings.count(size, 0)
-            filled = filling.fill(self._folder, count, count * JOBS // 1_000_000)
+            jobs = count * JOBS // 1_000_000
+            filled = filling.fill(self._folder, count, jobs)
             load = Load(
                 name=f"ledger of {count}",
                 title="",
                 contenders=[
                     Contender(name=ASSOCIATION, run=partial(self._receive, filled, series)),
-                    *([Contender(name=CLAIM, run=partial(_ask, filled))] if count else []),
+                    *([Contender(name=CLAIM, run=partial(_ask, filled))] if jobs >= asking.LEAST_JOBS else []),
                 ],
             )
             figures = session.run(self._settings, load).figures
