@@ -14,7 +14,7 @@ import structlog
 
 from hilum import states
 from hilum.fsck import disk
-from hilum.fsck.facts import Association, Count, File, Job, JobFiles, Moment, Result, Root
+from hilum.fsck.facts import Association, Count, File, Job, JobFiles, Moment, Result, Root, SpoolFolder
 from hilum.fsck.finding import Finding, Kind
 from hilum.fsck.mending import mend
 from hilum.fsck.policy import ledger, payloads, spool
@@ -126,7 +126,13 @@ class Inspection:
             rows = {row.id: _association(row) for row in audit.spooled(connection, moment.now)}
             others = {name for name, _ in there} - rows.keys()
             rows |= {row.id: _association(row) for row in audit.named(connection, others, moment.now)}
-        found = [disk.spool_folder(self.spool, name, place) for name, place in there]
+        # What is in a folder matters only where no row tells of it.
+        found = [
+            SpoolFolder(id=name, place=place, told=True, complete=0)
+            if name in rows and rows[name].spooled
+            else disk.spool_folder(self.spool, name, place)
+            for name, place in there
+        ]
         yield from spool.spool_folders(
             rows, found, spool=str(self.spool), quarantine=str(spool_quarantine(self.spool)), moment=moment
         )

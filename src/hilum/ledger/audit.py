@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, and_, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, and_, false, func, or_, select, true, update
 
 from hilum import states
 from hilum.ledger.grouping import Fate
@@ -15,7 +15,6 @@ from hilum.ledger.transition import AnyRow
 
 #: Groups whose instances are in no job yet: their files in the spool are the only ones.
 _UNPLANNED: Final = (states.Group.OPEN, states.Group.CLOSED, states.Group.PARKED, states.Group.STORED_ONLY)
-_HELD: Final = (states.Association.HELD, states.Association.ACCEPTING)
 _OVER: Final = (states.Job.COMPLETE, states.Job.FAILED, states.Job.CANCELLED)
 #: Parameters of one statement: older SQLites take 999 at most.
 _CHUNK: Final = 500
@@ -26,14 +25,6 @@ def _kept_aside(now: datetime) -> ColumnElement[bool]:
     return or_(
         associations.c.state == states.Association.ACCEPTING,
         and_(associations.c.state == states.Association.HELD, associations.c.remove_at > now),
-    )
-
-
-def _grouped() -> ColumnElement[bool]:
-    """True for instances that count in a group which has no jobs yet."""
-    return and_(
-        instances.c.fate == Fate.GROUPED,
-        instances.c.group_id.in_(select(groups.c.id).where(groups.c.state.in_(_UNPLANNED)).scalar_subquery()),
     )
 
 
@@ -78,10 +69,14 @@ def named(connection: Connection, ids: Collection[str], now: datetime) -> Sequen
 
 def spool_instances(connection: Connection, association: str, now: datetime) -> Sequence[AnyRow]:
     """Instances of an association, each with whether its file in the spool is needed."""
-    held = select(associations.c.id).where(associations.c.id == association, _kept_aside(now)).exists()
-    needed = or_(and_(instances.c.fate == Fate.HELD, held), _grouped())
+    needed = or_(
+        and_(instances.c.fate == Fate.HELD, _kept_aside(now)),
+        and_(instances.c.fate == Fate.GROUPED, groups.c.state.in_(_UNPLANNED)),
+    )
     return connection.execute(
-        select(instances.c.number, instances.c.size, instances.c.digest, instances.c.fate, needed.label("needed"))
+        select(instances.c.number, instances.c.size, instances.c.digest, func.coalesce(needed, false()).label("needed"))
+        .join_from(instances, associations, associations.c.id == instances.c.association_id)
+        .join(groups, groups.c.id == instances.c.group_id, isouter=True)
         .where(instances.c.association_id == association)
         .order_by(instances.c.number)
     ).all()
