@@ -87,7 +87,8 @@ def job_files(job: Job, files: JobFiles, *, quarantine: str) -> Iterator[Finding
     if "job.meta" not in files.names:
         means = "its workflow cannot be named to whoever runs it" if job.state in _WORKS else "nothing: it has run"
         differs = "no such file", "the workflow, on one line"
-        yield _job_file(Kind.JOB_FILE_MISSING, job, f"{folder}/job.meta", differs, means)
+        remedy = f"write the workflow's id into it, as `hilum jobs show {job.id[:8]}` tells it"
+        yield _job_file(Kind.JOB_FILE_MISSING, f"{folder}/job.meta", differs, means, remedy)
     if job.own:
         yield from _job_inputs(job, files)
     for part in files.parts:
@@ -118,17 +119,17 @@ def _job_inputs(job: Job, files: JobFiles) -> Iterator[Finding]:
         differs = difference(expected, there)
         if differs is not None and not (there is None and chosen):
             kind = Kind.INPUT_MISSING if there is None else Kind.INPUT_CHANGED
-            yield _job_file(kind, job, f"{folder}/{name}", differs, means)
+            yield _job_file(kind, f"{folder}/{name}", differs, means)
     known = len(files.inputs.keys() & files.found.keys())
     if chosen and known < job.instances:
         differs = f"{known} instances", f"{job.instances} instances"
-        yield _job_file(Kind.INPUT_MISSING, job, folder, differs, means)
+        yield _job_file(Kind.INPUT_MISSING, folder, differs, means)
 
 
-def _job_file(kind: Kind, job: Job, path: str, differs: tuple[str, str], means: str) -> Finding:
+def _job_file(kind: Kind, path: str, differs: tuple[str, str], means: str, remedy: str = AGAIN) -> Finding:
     found, expected = differs
     return Finding(
-        kind=kind, machine="job", subject=f"{job.id}:{path}", found=found, expected=expected, means=means, remedy=AGAIN
+        kind=kind, machine="folder", subject=path, found=found, expected=expected, means=means, remedy=remedy
     )
 
 
@@ -144,7 +145,7 @@ def job_results(job: Job, results: Sequence[Result]) -> Iterator[Finding]:
             subject=f"{job.id}:{result.path}",
             found=differs[0],
             expected=f"{differs[1]} at {root_path(job)}/output/{result.path}",
-            means="it is still to be sent, and is not what the workflow made"
+            means="it is still to be sent, and what the workflow made is not there"
             if result.due
             else "it was sent, or given up; it cannot be sent again",
             remedy="restore it from a backup, or have the study sent again so that its workflow runs anew",
