@@ -26,7 +26,7 @@ from hilum.store.digest import DataSetDigest
 from hilum.store.disk import Watermark
 from hilum.store.part10 import file_meta
 from hilum.store.scan import HeadScanner, Unreadable
-from hilum.store.spool import AssociationFolder, Durability, InstanceFile
+from hilum.store.spool import AssociationFolder, Durability, InstanceFile, remove_folder
 from hilum.wire import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _log = structlog.get_logger(__name__)
@@ -116,6 +116,7 @@ class SpoolSink:
         self._settings = receiver.settings()
         self.rule = self._settings.rules(association.called)
         self._folder: AssociationFolder | None = None
+        self._left_something = False  # perhaps: a folder could not be made, and perhaps not be removed
         self._received: list[Received] = []
         self._contributed: set[GroupKey] = set()
         self._ignored: Counter[str] = Counter()
@@ -147,6 +148,7 @@ class SpoolSink:
 
     def _open_folder(self) -> AssociationFolder:
         if self._folder is None:
+            self._left_something = True
             folder = AssociationFolder(self._settings.spool, self.info, self._settings.durability)
             try:
                 with self._receiver.database.note() as connection:
@@ -155,6 +157,7 @@ class SpoolSink:
                 folder.remove()  # the next instance may have more luck
                 raise
             self._folder = folder
+            self._left_something = False
         return self._folder
 
     def _refuse(self, answer: Answer, why: str) -> Answer:
@@ -200,7 +203,7 @@ class SpoolSink:
     def release(self) -> None:
         """Record everything in the ledger; on return it is on disk."""
         if self._folder is None:
-            self._note_ignored()
+            self._leave_nothing()
             return
         self._folder.sync()
         self._record_release()
@@ -231,7 +234,7 @@ class SpoolSink:
             TemporaryError, PermanentError: Ledger or disk are unwell.
         """
         if self._folder is None:
-            self._note_ignored()
+            self._leave_nothing()
         elif not self._received:
             self._forget()
         elif self.rule.accept_broken and how is not Ending.FAILED:
@@ -270,6 +273,13 @@ class SpoolSink:
         with self._receiver.database.note() as connection:
             reception.empty(connection, self.info, self._tally(), now=self._receiver.clock())
         self._folder.remove()
+
+    def _leave_nothing(self) -> None:
+        """Of an association that has no folder; what cannot be removed now is removed by the next start."""
+        if self._left_something:
+            with contextlib.suppress(TemporaryError):
+                remove_folder(self._settings.spool, self.info.id)
+        self._note_ignored()
 
     def _note_ignored(self) -> None:
         if self._ignored:

@@ -74,8 +74,10 @@ class AssociationFolder:
     def __init__(self, root: Path, info: AssociationInfo, durability: Durability) -> None:
         """Make ``<root>/<association id>/`` and its ``association.json``; on return both are on disk.
 
+        What an attempt before this one left there, because the disk would not even let it be removed, is no hindrance.
+
         Raises:
-            TemporaryError: They could not be made; nothing is left of them.
+            TemporaryError: They could not be made; nothing is left of them if it could be removed.
         """
         self.path = root / info.id
         self._durability = durability
@@ -83,7 +85,9 @@ class AssociationFolder:
         self._syncing: deque[Future[None]] = deque()
         self._failed: OSError | None = None  # of a sync; final, see above
         try:
-            self.path.mkdir(mode=0o700)
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            if self.path.is_symlink():
+                raise FileExistsError(errno.EEXIST, "a link stands in its place", str(self.path))
             try:
                 write_file(self.path / _ASSOCIATION_FILE, _dump(info))
                 sync_folder(self.path)

@@ -57,6 +57,21 @@ def test_the_association_is_recorded_before_its_first_instance(tmp_path: Path, d
     assert spool.read_association(folder.path) == INFO
 
 
+def test_what_an_attempt_before_could_not_remove_is_no_hindrance(tmp_path: Path) -> None:
+    (tmp_path / INFO.id).mkdir()
+    (tmp_path / INFO.id / "association.json").write_text('{"id": "2026')
+    folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
+    assert spool.read_association(folder.path) == INFO
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / INFO.id).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TemporaryError, match="a link stands in its place"):
+        AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
 def test_nobody_else_can_enter_the_spool_and_the_umask_decides_about_the_files(
     tmp_path: Path, umask: int, mode: int
@@ -74,7 +89,7 @@ def test_nobody_else_can_enter_the_spool_and_the_umask_decides_about_the_files(
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match=r"could not be made.*No such file"):
         AssociationFolder(tmp_path / "not mounted", INFO, Durability.INSTANCE)
-    AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
+    (tmp_path / INFO.id).write_text("in the way")
     with pytest.raises(TemporaryError, match="File exists"):
         AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
     assert names(tmp_path) == {INFO.id}
