@@ -63,7 +63,14 @@ def test_what_is_found_is_explained_and_mended_once_the_gateway_is_stopped(run: 
     (site.payloads / ".building-x").mkdir()
     ran = run("fsck")
     assert ran.code == 1
-    for part in ("instance missing", "job folder unfinished", "2 findings, 2 left", "--repair", "sent again", "quarantine"):
+    for part in (
+        "instance missing",
+        "job folder unfinished",
+        "2 findings, 2 left",
+        "--repair",
+        "sent again",
+        "quarantine",
+    ):
         assert part in ran.out
     refused = run("fsck", "--repair")
     assert (refused.code, "stop it first" in refused.err) == (1, True)
