@@ -32,6 +32,7 @@ class Pacs:
     """Listens on a free port of the loopback.
 
     Attributes:
+        host: Another address to listen on.
         answer: What to say to an instance, asked when its data set is complete.
         arrived: Every C-STORE in the order of the answers.
         associations: Every association accepted.
@@ -40,6 +41,7 @@ class Pacs:
     title: str = "PACS"
     port: int = 0
     answer: Callable[[StoreRequest], Answer] = lambda _request: SUCCESS
+    host: str = "127.0.0.1"
     arrived: list[Arrived] = field(default_factory=list)
     associations: list[AssociationInfo] = field(default_factory=list)
 
@@ -49,7 +51,7 @@ class Pacs:
         )
         settings = AcceptorSettings(rules=rules, negotiation=NegotiationPolicy(verification=True))
         self._server = Server(
-            "127.0.0.1", self.port, settings=lambda: settings, receiver=self, observer=lambda _event: None
+            self.host, self.port, settings=lambda: settings, receiver=self, observer=lambda _event: None
         )
         self.port = self._server.start()
         return self
@@ -60,7 +62,7 @@ class Pacs:
     @property
     def destination(self) -> dict[str, object]:
         """Its entry in ``dicom.scu.destinations``."""
-        return {"name": self.title, "host-ip": "127.0.0.1", "port": self.port, "ae-title": self.title}
+        return {"name": self.title, "host-ip": self.host, "port": self.port, "ae-title": self.title}
 
     @property
     def accepted(self) -> list[Arrived]:
