@@ -21,7 +21,8 @@ figures at all. A ratio is made of the medians of this one run.
   file and its name before it answers, `association` syncs all before it answers the release.
 * **DCMTK** `storescp` syncs nothing. It runs in what measured as its fastest mode: `--bit-preserving`,
   `--max-pdu 131072` and `TCP_NODELAY=1` in its environment, and with `--fork` for more than one association.
-  `storescu` has `TCP_NODELAY=1` too, unless the row says that it keeps Nagle's algorithm on.
+  "Default options" is the same without the first two. `storescu` has `TCP_NODELAY=1` too, unless the row says that
+  it keeps Nagle's algorithm on.
 * **Orthanc** runs without plug-ins, with `MaximumPduLength` 131072, without MD5 and with `TCP_NODELAY=1`, which are
   faster than its defaults; it syncs each file unless the row says otherwise. **pynetdicom** is its application
   `storescp` with `--max-pdu 0`.
@@ -63,7 +64,12 @@ def data(run: Run) -> str:
 
 def _target(verdict: Verdict) -> dict[str, object]:
     found = verdict.value
-    return asdict(verdict.target) | {"unit": verdict.unit, "value": found, "passed": found and verdict.passed}
+    return asdict(verdict.target) | {
+        "unit": verdict.unit,
+        "value": found,
+        "beside": verdict.beside,
+        "passed": None if found is None else verdict.passed,
+    }
 
 
 def _load(result: Result) -> dict[str, object]:
@@ -96,8 +102,8 @@ def _page(run: Run) -> Iterator[str]:
     yield ""
     yield "## Targets"
     yield ""
-    yield "| what | measured | target | |"
-    yield "|---|---:|---:|---|"
+    yield "| what | measured | target | | beside it |"
+    yield "|---|---:|---:|---|---|"
     for one in run.verdicts:
         yield _row(one)
     yield ""
@@ -117,9 +123,10 @@ def _row(verdict: Verdict) -> str:
     at = "at most" if target.theirs is None else "at least"
     unit = verdict.unit or "x"
     if verdict.value is None:
-        return f"| {target.what} | not measured | {at} {target.threshold:g} | |"
+        return f"| {target.what} | not measured | {at} {target.threshold:g} | | |"
     mark = "reached" if verdict.passed else "**missed**"
-    return f"| {target.what} | {_number(verdict.value)} {unit} | {at} {target.threshold:g} {unit} | {mark} |"
+    beside = "" if verdict.beside is None else f"{_number(verdict.beside)} x against {target.beside}"
+    return f"| {target.what} | {_number(verdict.value)} {unit} | {at} {target.threshold:g} {unit} | {mark} | {beside} |"
 
 
 def _table(result: Result) -> Iterator[str]:

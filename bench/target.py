@@ -20,6 +20,7 @@ class Target:
         ours: The figure that is judged.
         theirs: The one that it is held against: then ``theirs / ours`` is at least ``threshold``, since figures are
             seconds. ``None``: ``ours`` itself is at most ``threshold``.
+        beside: A figure that nothing is judged by, but that a reader will ask for: the same ratio against it.
     """
 
     what: str
@@ -27,6 +28,7 @@ class Target:
     ours: str
     threshold: float
     theirs: str | None = None
+    beside: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Verdict:
     value: float | None
     ours: Figure | None = None
     theirs: Figure | None = None
+    beside: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -64,11 +67,30 @@ def judge(target: Target, results: Mapping[str, Result]) -> Verdict:
     theirs = result.figures.get(target.theirs)
     if theirs is None:
         return Verdict(target=target, unit="", value=None, ours=ours)
-    return Verdict(target=target, unit="x", value=theirs.median / ours.median, ours=ours, theirs=theirs)
+    other = result.figures.get(target.beside or "")
+    return Verdict(
+        target=target,
+        unit="x",
+        value=theirs.median / ours.median,
+        ours=ours,
+        theirs=theirs,
+        beside=other and other.median / ours.median,
+    )
+
+
+#: Of each contender that is helped, the one that is not.
+_UNHELPED: Final = {
+    names.DCMTK: names.DCMTK_DEFAULT,
+    names.DCMTK_PLAIN: names.DCMTK,
+    names.ORTHANC: names.ORTHANC_PLAIN,
+    names.STORESCU: names.STORESCU_PLAIN,
+    names.LIMIT_END: names.LIMIT,
+    names.LIMIT_EACH: names.LIMIT,
+}
 
 
 def _ratio(what: str, load: str, ours: str, theirs: str, threshold: float) -> Target:
-    return Target(what=what, load=load, ours=ours, theirs=theirs, threshold=threshold)
+    return Target(what=what, load=load, ours=ours, theirs=theirs, threshold=threshold, beside=_UNHELPED.get(theirs))
 
 
 def _most(what: str, load: str, ours: str, threshold: float) -> Target:
