@@ -14,10 +14,11 @@ from crash.archive import Archive
 from crash.reading import JobRow, Places, Site
 from crash.sender import Ledger
 
-#: Files of a job's folder that are neither input nor output.
+#: Files of a job's folder that are neither input nor output. A run that was killed may leave one that it was just
+#: writing, with the id of its process at the end; like its log it belongs to that run.
 _OF_A_JOB: Final = re.compile(
     r"job\.meta|job\.json|receipt\.json|output/job\.done"
-    r"|run/[0-9]+/(lock|started\.json|exit\.json|cancel|log\.txt|log\.old\.txt|output/.*)"
+    r"|run/[0-9]+/(lock|(started\.json|exit\.json|cancel)(\.[0-9]+)?|log\.txt|log\.old\.txt|output|output/.*)"
 )
 
 

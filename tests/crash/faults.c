@@ -37,7 +37,8 @@ struct control {
     int64_t count;    /* calls so far */
     int64_t hits;     /* calls that were hit */
     int64_t hit_ns;   /* monotonic time of the first one */
-    int64_t clock_ns; /* how far the wall clock of the process is ahead */
+    int64_t slept_ns; /* how long the machine slept, as the process sees it */
+    int64_t wall_ns;  /* how far the wall clock was put forward besides */
     char root[256];   /* only calls on files below it count */
     char mount[256];  /* the file system that loses its power */
     char log[256];    /* where LOG writes */
@@ -208,7 +209,7 @@ NAME(REMOVE, rmdir, AT_FDCWD, (const char *path), path)
 NAME(MAKE, mkdir, AT_FDCWD, (const char *path, mode_t mode), path, mode)
 NAME(MAKE, mkdirat, dir, (int dir, const char *path, mode_t mode), dir, path, mode)
 
-/* --- the wall clock. Waiting with an absolute end reads the kernel's clock: such an end is put back. */
+/* --- clocks, but for the monotonic one. Waiting for a moment reads the kernel's clock: such a moment is put back. */
 
 static void ahead(struct timespec *when, int64_t by) {
     int64_t ns = when->tv_nsec + by % 1000000000;
@@ -216,11 +217,15 @@ static void ahead(struct timespec *when, int64_t by) {
     when->tv_nsec = (ns + 1000000000) % 1000000000;
 }
 
-static int64_t wall_offset(void) { return ours() ? block->clock_ns : 0; }
+static int64_t offset(clockid_t clock) {
+    if (!ours()) return 0;
+    if (clock == CLOCK_BOOTTIME) return block->slept_ns;
+    return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE ? block->slept_ns + block->wall_ns : 0;
+}
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
     int result = REAL(clock_gettime, clock, now);
-    if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) ahead(now, wall_offset());
+    if (result == 0) ahead(now, offset(clock));
     return result;
 }
 
@@ -242,6 +247,6 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone) {
 
 int sem_timedwait(sem_t *semaphore, const struct timespec *until) {
     struct timespec real = *until;
-    ahead(&real, -wall_offset());
+    ahead(&real, -offset(CLOCK_REALTIME));
     return REAL(sem_timedwait, semaphore, &real);
 }

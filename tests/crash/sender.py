@@ -52,13 +52,13 @@ class Association:
 
     Attributes:
         released_at: When A-RELEASE-RP had been read, monotonic.
-        release_asked: Whether A-RELEASE-RQ had been sent.
+        release_asked_at: When A-RELEASE-RQ was about to be sent, monotonic.
         refusals: Statuses other than success.
     """
 
     ae: str
     sent: list[Sent] = field(default_factory=list)
-    release_asked: bool = False
+    release_asked_at: float = _NEVER
     released_at: float = _NEVER
     refusals: list[int] = field(default_factory=list)
 
@@ -156,7 +156,7 @@ class Sender:
         if ending is Ending.ABORT:
             peer.send(USER_ABORT)
         elif ending is Ending.RELEASE:
-            told.release_asked = True
+            told.release_asked_at = time.monotonic()
             peer.send(RELEASE)
             if peer.pdu()[0] == RELEASE_RP:
                 told.released_at = time.monotonic()

@@ -62,7 +62,8 @@ class _Block(ctypes.Structure):
         ("count", ctypes.c_int64),
         ("hits", ctypes.c_int64),
         ("hit_ns", ctypes.c_int64),
-        ("clock_ns", ctypes.c_int64),
+        ("slept_ns", ctypes.c_int64),
+        ("wall_ns", ctypes.c_int64),
         ("root", ctypes.c_char * 256),
         ("mount", ctypes.c_char * 256),
         ("log", ctypes.c_char * 256),
@@ -86,14 +87,14 @@ class Faults:
         self._block.log = os.fsencode(path.with_suffix(".log"))
 
     def aim(self, root: Path, mount: Path) -> None:
-        """Turn to another site; its clock is right.
+        """Turn to another site; its clocks are right.
 
         Args:
             root: Only calls on files below it count.
             mount: The file system that ``Action.CUT`` takes the power from.
         """
         self.disarm()
-        self._block.clock_ns = 0
+        self._block.slept_ns = self._block.wall_ns = 0
         self._block.root = os.fsencode(root)
         self._block.mount = os.fsencode(mount)
 
@@ -132,13 +133,22 @@ class Faults:
         return os.fsdecode(block.thread), os.fsdecode(block.call), os.fsdecode(block.path)
 
     @property
-    def clock_ahead(self) -> float:
-        """Seconds that the gateway's wall clock is ahead of the machine's; it stays so after a restart."""
-        return float(self._block.clock_ns) / 1e9
+    def slept(self) -> float:
+        """Seconds that the machine has slept, as the gateway sees it and the next one will."""
+        return float(self._block.slept_ns) / 1e9
 
-    @clock_ahead.setter
-    def clock_ahead(self, seconds: float) -> None:
-        self._block.clock_ns = int(seconds * 1e9)
+    @slept.setter
+    def slept(self, seconds: float) -> None:
+        self._block.slept_ns = int(seconds * 1e9)
+
+    @property
+    def wall_ahead(self) -> float:
+        """Seconds that somebody has put the wall clock forward; it stays so after a restart."""
+        return float(self._block.wall_ns) / 1e9
+
+    @wall_ahead.setter
+    def wall_ahead(self, seconds: float) -> None:
+        self._block.wall_ns = int(seconds * 1e9)
 
     def logged(self) -> list[tuple[str, str, str]]:
         """Thread, call and path of every call that ``Action.LOG`` saw."""

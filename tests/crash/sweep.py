@@ -124,7 +124,7 @@ def _swept(
                 rig = make()
                 rig.start()
                 rig.drain()
-                series = Series(rig, held_before_release=held_before_release)
+                series = Series(rig, held_before_release=held_before_release, disk_failed=not sweep.ends)
             recovery, point = one(rig, at)
             yield series.judge(what, recovery, point=point)
             at, number = at + stride, number + 1
@@ -177,6 +177,6 @@ def _point(rig: Rig, told: Association | None) -> tuple[str, str, str]:
     thread, call, path = rig.faults.point
     name = re.split(r"[-_ ]", thread)[0]
     step = "start" if thread == "main" else _STEPS.get(name, name)
-    if step == "receive" and told is not None and told.release_asked:
+    if step == "receive" and told is not None and told.release_asked_at < rig.faults.hit_at:
         step = "release"
     return step, call.removesuffix("64"), _ID.sub("*", path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from crash.shim import Faults
 #: A site gets so many faults before the next one begins with nothing: each count looks at all that was ever sent to it.
 PER_SITE: Final = 12
 _LONGEST_LOAD: Final = 0.4
+_REFUSED: Final = re.compile(r"/spool/held/[^/]+/[0-9]+\.(part|dcm)$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Trial:
         drained: Seconds from then until everything had come to its end.
         unknown_outcomes: Answers of the PACS that were not read, or of which the note was lost.
         set_aside: What an operator had to ask for again.
+        left: Files without a row after the disk had failed that went with the next start, or go with a held folder.
     """
 
     what: str
@@ -52,6 +55,7 @@ class Trial:
     unknown_outcomes: int = 0
     quarantined: int = 0
     set_aside: tuple[str, ...] = ()
+    left: int = 0
     listening: float = 0.0
     drained: float = 0.0
 
@@ -78,13 +82,18 @@ class Series:
     """The trials of one rig.
 
     Args:
+        held_before_release: What was acknowledged is on disk before its association is released.
+        disk_failed: So that files could not be removed, and have to be later.
         is_control: It is to lose, so what was set aside can be lost and stays where it is.
     """
 
-    def __init__(self, rig: Rig, *, held_before_release: bool = True, is_control: bool = False) -> None:
+    def __init__(
+        self, rig: Rig, *, held_before_release: bool = True, disk_failed: bool = False, is_control: bool = False
+    ) -> None:
         self.rig = rig
-        self._is_control = is_control
         self._held_before_release = held_before_release
+        self._disk_failed = disk_failed
+        self._is_control = is_control
         self._before = Tally()
         self._outcomes_before = 0
 
@@ -96,22 +105,48 @@ class Series:
             for one in set_aside:
                 self._retry(one)
             self.rig.drain()
-        tally = self.rig.count(held_before_release=self._held_before_release)
+        tally, left = self._count()
         before, self._before = self._before, tally
         outcomes, self._outcomes_before = self.rig.unknown_outcomes - self._outcomes_before, self.rig.unknown_outcomes
-        new = {
-            kind.name: [one for one in which if one not in before.faults[kind]] for kind, which in tally.faults.items()
-        }
+        new = {kind: sorted({*which} - {*before.faults[kind]} - left) for kind, which in tally.faults.items()}
         return Trial(
             what=what,
             point=point,
-            faults={kind: which for kind, which in new.items() if which},
+            faults={kind.name: which for kind, which in new.items() if which},
             **{name: getattr(tally, name) - getattr(before, name) for name in _COUNTED},
             unknown_outcomes=outcomes,
             set_aside=set_aside,
+            left=len(left),
             listening=recovery.listening if recovery else 0.0,
             drained=drained,
         )
+
+    def _count(self) -> tuple[Tally, set[str]]:
+        """What stays, and which files without a row are excused.
+
+        What could not be removed while the disk failed is tried again within a minute, and by the next start; a file of
+        a refused instance goes at last, with the folder of its association.
+        """
+        tally = self._look()
+        if not (self._disk_failed and self._new_files(tally)):
+            return tally, set()
+        self.rig.faults.slept += 61
+        self.rig.running.ended(1.1)
+        tally = self._look()
+        if not (left := self._new_files(tally)):
+            return tally, set()
+        self.rig.running.stop()
+        self.rig.start()
+        self.rig.drain()
+        tally = self._look()
+        still = self._new_files(tally)
+        return tally, {one for one in left if one not in still or _REFUSED.search(one)}
+
+    def _look(self) -> Tally:
+        return self.rig.count(held_before_release=self._held_before_release)
+
+    def _new_files(self, tally: Tally) -> set[str]:
+        return {*tally.faults[Fault.UNKNOWN_FILE]} - {*self._before.faults[Fault.UNKNOWN_FILE]}
 
     def _retry(self, what: str) -> None:
         """As an operator does."""
