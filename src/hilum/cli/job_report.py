@@ -144,7 +144,7 @@ def _reasons(delivery: DeliveryView) -> Iterator[str]:
     if delivery.why:
         yield delivery.why
     if delivery.destination_down and delivery.destination_down != delivery.why:
-        yield f"nothing is sent there until it answers: {delivery.destination_down}"
+        yield f"down, nothing is sent there: {delivery.destination_down}"
 
 
 def log_tail(office: Office, job: JobView, lines: int) -> str:

@@ -119,16 +119,23 @@ class SendStep:
     def record(self, parcel: dispatch.Parcel, outcome: Outcome, now: datetime) -> None:
         """Postpone or give up what failed, leave alone what was not tried, and write down how the destination is."""
         rule = self.settings().retry
+        chance = self.chance()  # one for all: what failed together is to go over one association again
         outage = None
         if outcome.down is not None:
-            outage = Outage(
-                destination=parcel.destination, failed=outcome.down, rule=rule, chance=self.chance(), now=now
-            )
+            outage = Outage(destination=parcel.destination, failed=outcome.down, rule=rule, chance=chance, now=now)
         untried = [file.lease for file in parcel.files if file.id not in outcome.accepted | outcome.failed.keys()]
         with self.database.write() as connection:
             for file in parcel.files:
                 if file.id in outcome.failed:
-                    self._record_failed(connection, file, outcome.failed[file.id], rule, now)
+                    verdict = policy.next_attempt(
+                        outcome.failed[file.id].fault,
+                        attempts=file.attempts + 1,
+                        queued_at=file.queued_at,
+                        now=now,
+                        rule=rule,
+                        chance=chance,
+                    )
+                    _record_failed(connection, file, outcome.failed[file.id], verdict, now)
             dispatch.give_back_all(connection, untried)
             if outage is not None:
                 failures = outage.begins(connection, took_something=outcome.took_something)
@@ -140,26 +147,6 @@ class SendStep:
             self._traffic.slow({parcel.destination})
             outage.give_up_overdue(self.database, failures)
         self._traffic.end(_key(parcel))
-
-    def _record_failed(
-        self, connection: Connection, file: dispatch.DueFile, one: Failed, rule: policy.RetryRule, now: datetime
-    ) -> None:
-        verdict = policy.next_attempt(
-            one.fault,
-            attempts=file.attempts + 1,
-            queued_at=file.queued_at,
-            now=now,
-            rule=rule,
-            chance=self.chance(),
-        )
-        match verdict:
-            case policy.RetryAt(when=when):
-                dispatch.postponed(connection, file.lease, status=one.status, why=one.why, not_before=when, now=now)
-            case policy.GiveUp(why=why, remedy=remedy):
-                why = f"{one.why}; {why}"
-                dispatch.given_up(connection, file.lease, status=one.status, why=why, remedy=remedy, now=now)
-            case never:
-                assert_never(never)
 
     def failed(self, parcel: dispatch.Parcel, error: Exception, now: datetime) -> None:
         """Something of ours broke: what was not recorded yet waits for the ordinary time."""
@@ -184,3 +171,16 @@ class SendStep:
 def _key(parcel: dispatch.Parcel) -> object:
     """No two claims have the same."""
     return parcel.files[0].lease.id, parcel.files[0].lease.fence
+
+
+def _record_failed(
+    connection: Connection, file: dispatch.DueFile, one: Failed, verdict: policy.RetryAt | policy.GiveUp, now: datetime
+) -> None:
+    match verdict:
+        case policy.RetryAt(when=when):
+            dispatch.postponed(connection, file.lease, status=one.status, why=one.why, not_before=when, now=now)
+        case policy.GiveUp(why=why, remedy=remedy):
+            why = f"{one.why}; {why}"
+            dispatch.given_up(connection, file.lease, status=one.status, why=why, remedy=remedy, now=now)
+        case never:
+            assert_never(never)

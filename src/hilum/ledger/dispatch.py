@@ -267,7 +267,7 @@ def _parts(leases: Sequence[Lease]) -> Iterator[Sequence[Lease]]:
 
 
 def next_due(connection: Connection, now: datetime, avoid: Collection[str]) -> datetime | None:
-    """When the next delivery may be tried; those to the destinations in ``avoid``, or to one that is down, do not count."""
+    """When the next delivery may be tried, those to destinations in ``avoid`` or down not counted."""
     found: datetime | None = connection.execute(
         select(func.min(deliveries.c.not_before)).where(_sendable(now, avoid))
     ).scalar_one_or_none()

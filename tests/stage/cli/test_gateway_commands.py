@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from acceptance.outbox import closed_port
 from harness.data import make_instance, make_series
 from harness.pacs import Pacs
 from harness.sending import association, send, store
@@ -145,6 +146,38 @@ def test_deliveries_that_were_given_up_are_shown_and_retried_by_their_job(
             assert refused.code == 1
             assert says in refused.err
         assert hilum("retry", "thing:1").code == 2
+
+
+def test_a_destination_that_is_down_is_shown_wherever_something_waits_for_it(
+    make_site: MakeSite, at: At, tmp_path: Path
+) -> None:
+    with closed_port() as port:
+        nobody = {"name": "PACS", "host-ip": "127.0.0.1", "port": port, "ae-title": "PACS"}
+        keys = {
+            "dicom": {"scu": {"destinations": [nobody], "retry": {"waits": [3600]}}},
+            "workflows": [workflow("back", **{"destination-name": "PACS"})],
+        }
+        with make_site(keys) as site:
+            send(site.port, *make_series(tmp_path / "ct", 2))
+            eventually(lambda: site.rows("destinations", state="down"), what="an attempt")
+            [job] = site.rows("jobs")
+            hilum = at(site)
+            for told in (
+                hilum("status").out,
+                hilum("deliveries").out,
+                hilum("jobs", "show", job.id).out,
+                hilum("history").out,
+            ):
+                assert "connection was refused" in " ".join(told.split())
+            assert "2 deliveries to PACS, which is down, waiting" in " ".join(hilum("status").out.split())
+            assert "PACS: down, nothing is sent there" in " ".join(hilum("deliveries").out.split())
+            [one] = hilum("status", "--json").json["destinations"]
+            assert (one["state"], one["due"], one["failures"]) == ("down", 2, 1)
+            rows = hilum("deliveries", "--json").json
+            assert [(row["attempts"], row["next-try"]) for row in rows] == [(0, one["next-try"])] * 2
+            with Pacs(port=port) as pacs:
+                assert hilum("retry", job.id).out == f"2 deliveries of job {job.name} will be tried now.\n"
+                eventually(lambda: len(pacs.accepted) == 2, what="the results at the PACS")
 
 
 def test_an_open_group_is_listed_without_the_patient_and_closed_on_request(

@@ -370,3 +370,12 @@ def test_a_slot_is_free_again_after_an_error() -> None:
     for _ in range(3):
         with pytest.raises(TemporaryError), slots.one(1):
             raise TemporaryError("the peer is gone")
+
+
+def test_what_failed_together_goes_together_again_whatever_chance_says(to_pacs: Sending, pacs: Pacs) -> None:
+    numbers = iter([0.1, 0.9, 0.4, 0.6, 0.2, 0.7])
+    to_pacs.send.chance = lambda: next(numbers)
+    to_pacs.job("1.1", "1.2", "1.3")
+    pacs.answer = lambda _request: Answer(status=0x0110)
+    to_pacs.run()
+    assert len({row.not_before for row in to_pacs.deliveries()}) == 1

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from hilum import states
-from hilum.ledger import dispatch, planning, tables, views, work
+from hilum.ledger import destinations, dispatch, planning, tables, views, work
 from hilum.ledger.database import Database
 from hilum.ledger.dispatch import NewResult, NotSent
 from hilum.ledger.transition import Lease, NoSuchRowError, note
@@ -271,6 +271,48 @@ def test_a_destination_tells_its_counts_next_try_and_last_error(
         archive, pacs = views.destinations(connection)
     assert (archive.name, archive.due, archive.last_error) == ("ARCHIVE", 2, "")
     assert (pacs.name, pacs.due, pacs.next_try, pacs.last_error) == ("PACS", 2, clock.in_(30), "refused")
+
+
+def test_what_waits_for_a_destination_that_is_down_says_so_and_until_when(
+    database: Database, desk: Reception, clock: MovableClock, bench: Bench
+) -> None:
+    desk.send("1.1")
+    bench.plan("lung")
+    bench.finish("1lung", "a.dcm", "b.dcm", to=["PACS", "ARCHIVE"])
+    with database.write() as connection:
+        destinations.went_down(
+            connection, "PACS", failures=1, not_before=clock.in_(30), why="no route", remedy="wait", now=clock()
+        )
+    with database.read() as connection:
+        archive, pacs = views.destinations(connection)
+        found = views.list_deliveries(connection, now=clock())
+    assert (archive.state, archive.since, archive.failures) == (states.Destination.UP, None, 0)
+    assert (archive.next_try, archive.last_error) == (clock(), "")
+    assert (pacs.state, pacs.since, pacs.failures) == (states.Destination.DOWN, clock(), 1)
+    assert (pacs.next_try, pacs.last_error) == (clock.in_(30), "no route")
+    assert [(one.path, one.destination, one.next_try, one.destination_down) for one in found] == [
+        ("a.dcm", "ARCHIVE", clock(), ""),
+        ("a.dcm", "PACS", clock.in_(30), "no route"),
+        ("b.dcm", "ARCHIVE", clock(), ""),
+        ("b.dcm", "PACS", clock.in_(30), "no route"),
+    ]
+
+
+def test_what_is_over_has_no_next_try(database: Database, desk: Reception, clock: MovableClock, bench: Bench) -> None:
+    desk.send("1.1")
+    bench.plan("lung")
+    bench.finish("1lung", "a.dcm")
+    (file,) = bench.parcel("PACS")
+    with database.write() as connection:
+        dispatch.delivered(connection, file.lease, status=0, why="", now=clock())
+        destinations.went_down(
+            connection, "PACS", failures=1, not_before=clock.in_(30), why="no route", remedy="wait", now=clock()
+        )
+    with database.read() as connection:
+        (found,) = views.list_deliveries(connection, now=clock())
+        (pacs,) = views.destinations(connection)
+    assert (found.next_try, found.destination_down) == (None, "")
+    assert pacs.next_try is None
 
 
 def test_deliveries_that_an_operator_cancelled_are_not_held_against_a_destination(
