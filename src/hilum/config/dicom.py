@@ -210,7 +210,8 @@ class Retry(Section):
 
     waits: Annotated[tuple[SomeSeconds, ...], Field(min_length=1), Mark.OURS] = Field(
         default=(30, 120, 600, 3600),
-        description="Seconds to wait before the second, third, ... attempt; the last one repeats.",
+        description="Seconds to wait before the second, third, ... attempt; the last one repeats. Each is made up to "
+        "a fifth longer or shorter, at random.",
     )
     give_up_after: Annotated[Seconds, Mark.OURS] = Field(
         default=604_800,
