@@ -84,6 +84,7 @@ class AssociationFolder:
         self._count = 0
         self._syncing: deque[Future[None]] = deque()
         self._failed: OSError | None = None  # of a sync; final, see above
+        self._refused: list[Path] = []  # files of refused instances that the disk would not let go
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             if self.path.is_symlink():
@@ -118,6 +119,7 @@ class AssociationFolder:
         Raises:
             TemporaryError: Some of it may never get there; asking again does not change that.
         """
+        self._drop_refused()
         if self._durability is Durability.INSTANCE:
             return
         while self._syncing:
@@ -145,6 +147,20 @@ class AssociationFolder:
         while self._syncing:
             self._await_oldest()
         remove_folder(self.path.parent, self.path.name)
+
+    def drop(self, *paths: Path) -> None:
+        """Remove files of an instance that was not accepted, now or when the disk is well again."""
+        self._refused += paths
+        self._drop_refused()
+
+    def _drop_refused(self) -> None:
+        left = []
+        for path in self._refused:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                left.append(path)
+        self._refused = left
 
     def keep(self, part: Path, whole: Path, descriptor: int) -> None:
         """Give a complete file its final name, as durably as configured. The descriptor is closed in any case.
@@ -235,14 +251,12 @@ class InstanceFile:
             raise _temporary("the instance could not be written to disk", error) from error
 
     def discard(self) -> None:
-        """Remove the file, committed or not. Never raises; what cannot be removed goes with the folder."""
+        """Remove the file, committed or not. Never raises: see ``AssociationFolder.drop``."""
         if self._descriptor >= 0:
             descriptor, self._descriptor = self._descriptor, -1
             with suppress(OSError):
                 os.close(descriptor)
-        for path in (self._part, self.path):
-            with suppress(OSError):
-                path.unlink()
+        self._folder.drop(self._part, self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

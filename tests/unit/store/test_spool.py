@@ -278,6 +278,19 @@ def test_an_instance_that_cannot_be_synced_is_not_kept(tmp_path: Path) -> None:
     folder.sync()
 
 
+def test_what_the_disk_would_not_let_go_is_removed_when_it_is_well_again(tmp_path: Path) -> None:
+    folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
+    refused = folder.path / "1.dcm"
+    refused.mkdir()  # which unlink does not remove
+    folder.drop(refused)
+    folder.sync()
+    assert refused.exists()
+    refused.rmdir()
+    refused.touch()
+    folder.sync()
+    assert names(folder.path) == {"association.json"}
+
+
 def test_a_sync_that_failed_once_is_never_asked_again(tmp_path: Path) -> None:
     folder = AssociationFolder(tmp_path, INFO, Durability.ASSOCIATION)
     (folder.path / "1.part").touch()
