@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -48,7 +49,7 @@ class Outage:
             failures=failures,
             not_before=self.until(failures),
             why=self.failed.why,
-            remedy=_REMEDIES.get(self.failed.fault, _REMEDY).format(echo=f"hilum echo {self.destination}"),
+            remedy=_REMEDIES.get(self.failed.fault, _REMEDY).format(echo=f"hilum echo {shlex.quote(self.destination)}"),
             now=self.now,
         )
         return failures

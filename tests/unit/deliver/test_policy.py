@@ -128,10 +128,10 @@ def test_a_file_that_failed_before_is_blamed_itself(fault: Fault, attempts: int)
     assert not concerns_destination(fault, attempts=attempts)
 
 
-@given(backlog=st.integers(0, 50), arrives=st.lists(st.integers(0, 100), max_size=10), served=st.integers(0, 9))
+@given(backlog=st.integers(0, 50), arrives=st.lists(st.integers(0, 100), max_size=10, unique=True), served=st.integers(0, 9))
 def test_neither_new_work_nor_the_backlog_waits_for_the_other(backlog: int, arrives: list[int], served: int) -> None:
     """A simulation: each turn one parcel goes; what arrives at the same time counts as one parcel."""
-    waiting = [(0, number) for number in range(backlog)]
+    waiting = [(-1, number) for number in range(backlog)]
     left: dict[tuple[int, int], int] = {}
     for turn in range(backlog + len(arrives) + 101):
         waiting += [(turn, -1)] if turn in arrives else []
@@ -141,7 +141,7 @@ def test_neither_new_work_nor_the_backlog_waits_for_the_other(backlog: int, arri
             left[chosen] = turn
     assert waiting == []
     for (since, number), turn in left.items():
-        later = sum(since < other for other in set(arrives))
+        later = sum(since < other for other in arrives)
         if number < 0:  # new work waits for one parcel, and for what is newer still
             assert turn - since <= 1 + 2 * later
         else:  # the backlog loses at most every second turn
