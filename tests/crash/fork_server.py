@@ -76,6 +76,10 @@ def _become_gateway(request: dict[str, Any]) -> None:
     _name_threads()
     if "CRASH_SYNCHRONOUS" in os.environ:
         _weaken_ledger(os.environ["CRASH_SYNCHRONOUS"])
+    if "CRASH_BUSY_SECONDS" in os.environ:
+        from hilum.ledger import database
+
+        database.BUSY_SECONDS = float(os.environ["CRASH_BUSY_SECONDS"])  # type: ignore[assignment]
     sys.argv = ["hilum", "serve", "--config", request["config"]]
 
 

@@ -90,8 +90,8 @@ class Rig:
         self.folder, self.disk, self.faults, self._server = folder, disk, faults, server
         self._ledger_disk = ledger_disk or disk
         self._keys = merged(_KEYS, keys or {})
-        self._token = uuid.uuid4().hex
-        self._environment = {"CRASH_TOKEN": self._token, **(environment or {})}
+        self.token = uuid.uuid4().hex
+        self._environment = {"CRASH_TOKEN": self.token, **(environment or {})}
         self.ledger = Ledger()
         self.archive = Archive()
         self.gateway: Gateway | None = None
@@ -123,7 +123,7 @@ class Rig:
         self.faults.disarm()
         if self.gateway is not None:
             self.gateway.kill()
-        kill_family(self._token)
+        kill_family(self.token)
 
     def _configure(self) -> None:
         destination = self.archive.destination
@@ -188,7 +188,7 @@ class Rig:
         if at is None:
             at = min(disk.cut() for disk in disks)
         self.running.kill()
-        kill_family(self._token)
+        kill_family(self.token)
         self.cut_at = at
 
     def power_up(self) -> None:

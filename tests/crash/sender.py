@@ -45,6 +45,10 @@ class Sent:
     digest: str
     acknowledged_at: float = _NEVER
 
+    @property
+    def is_acknowledged(self) -> bool:
+        return self.acknowledged_at < _NEVER
+
 
 @dataclass(slots=True)
 class Association:
@@ -61,6 +65,10 @@ class Association:
     release_asked_at: float = _NEVER
     released_at: float = _NEVER
     refusals: list[int] = field(default_factory=list)
+
+    @property
+    def is_released(self) -> bool:
+        return self.released_at < _NEVER
 
 
 @dataclass

@@ -97,12 +97,11 @@ def of_a_start(sweep: Sweep, *, first: int = 1, stride: int = 1) -> Iterator[Tri
         gateway = rig.begin_start()
         with suppress(StartFailedError):
             gateway.wait_until_listening()
-        hit = rig.faults.hits > 0
-        if hit and not gateway.port:
-            return _recover(rig, sweep), _point(rig, None)
-        # It listens: whatever was hit after that belongs to the sweep of a life.
         rig.faults.disarm()
-        return (_recover(rig, sweep) if gateway.ended() else None), None
+        # What is hit once it listens belongs to the sweep of a life.
+        is_hit = rig.faults.hits > 0 and (not gateway.port or rig.faults.hit_at < gateway.listening_at)
+        point = _point(rig, None) if is_hit else None
+        return _recover(rig, sweep), point
 
     return _swept(f"{sweep.name}, a start", sweep, one, first, stride)
 

@@ -231,6 +231,7 @@ def at_random(
     *,
     kind: Kind | None = None,
     per_site: int = PER_SITE,
+    held_before_release: bool = True,
     is_control: bool = False,
     **how: Any,
 ) -> Iterator[Trial]:
@@ -240,7 +241,7 @@ def at_random(
             if number % per_site == 0:
                 rig = make()
                 rig.start()
-                series = Series(rig, is_control=is_control)
+                series = Series(rig, held_before_release=held_before_release, is_control=is_control)
             yield series.judge(what, hurt(rig))
 
 
