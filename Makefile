@@ -13,10 +13,12 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 BIN := .venv/bin
 READY := .venv/.ready
+# What tests/crash hurts disks and processes with.
+CRASH_PROGRAMS := strace=strace cc=gcc mkfs.ext4=e2fsprogs mkfs.xfs=xfsprogs losetup=mount
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs interoperability hostile pins setup fuzz bench
+.PHONY: help run demo test lint types docs interoperability hostile pins setup fuzz bench prove
 
 help: ## list the verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
@@ -28,7 +30,7 @@ demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEE
 	@exec $(BIN)/hilum demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(READY) lint types ## lint, types and all tests
-	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2
+	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 $(CRASH_PROGRAMS)
 	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, format and who may import whom
@@ -55,6 +57,10 @@ fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10
 
 hostile: $(READY) ## besiege a gateway and write docs/hostile-peers.md
 	@exec scripts/measure-hostile
+
+prove: $(READY) ## kill, cut, fill, freeze and count; writes docs/reliability.md; ONLY=cuts PROVE_CUTS=1000 PROVE_WORKERS=2
+	@scripts/system-packages storescp=dcmtk Orthanc=orthanc $(CRASH_PROGRAMS)
+	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove build/reliability.jsonl docs/reliability.md
 
 pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
 	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)

@@ -59,14 +59,11 @@ class Part:
 def parts() -> dict[str, Part]:
     """All of them, as large as the environment says."""
     made = (
-        Part(name="kills", units=_random("kill", _number("PROVE_KILLS", 5000))),
-        Part(name="cuts", units=_random("cut", _number("PROVE_CUTS", 1000))),
-        Part(name="sweeps", units=_sweeps()),
+        Part(name="controls", units={name: partial(one, _CONTROL_TRIALS) for name, one in _CONTROLS.items()}),
         Part(name="adversities", units=ADVERSITIES | _LONG),
-        Part(
-            name="controls",
-            units={name: partial(one, _CONTROL_TRIALS) for name, one in _CONTROLS.items()},
-        ),
+        Part(name="sweeps", units=_sweeps()),
+        Part(name="cuts", units=_random("cut", _number("PROVE_CUTS", 1000))),
+        Part(name="kills", units=_random("kill", _number("PROVE_KILLS", 5000))),
     )
     return {part.name: part for part in made}
 
@@ -95,7 +92,7 @@ def _random(what: str, trials: int) -> dict[str, Trials]:
                 keys=keys,
                 held_before_release=durability == "instance",
             )
-        units[f"{number:04}"] = one
+        units[f"{number:04}, {count} times"] = one
     return units
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from crash import reading
 from crash.counts import Fault, Tally
@@ -59,16 +58,15 @@ class Trial:
     listening: float = 0.0
     drained: float = 0.0
 
-    def line(self) -> str:
-        """For a file of JSON lines."""
-        return json.dumps(asdict(self))
+    def fields(self) -> dict[str, Any]:
+        """For a file of JSON; what is as it is by default is left out."""
+        empty = Trial(what=self.what)
+        return {name: value for name, value in asdict(self).items() if name == "what" or value != getattr(empty, name)}
 
     @classmethod
-    def of_line(cls, line: str) -> Trial:
-        fields: dict[str, Any] = json.loads(line)
-        fields["point"] = tuple(fields["point"]) if fields["point"] else None
-        fields["set_aside"] = tuple(fields["set_aside"])
-        return cls(**fields)
+    def of_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """From such a file."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
     def check(self) -> None:
         """Raises if anything was wrong."""
@@ -257,11 +255,3 @@ def wrong(trials: Sequence[Trial]) -> dict[Fault, int]:
         for name, which in trial.faults.items():
             found[Fault[name]] = found.get(Fault[name], 0) + len(which)
     return found
-
-
-def file_lines(path: Path) -> list[Trial]:
-    """The trials in a file of JSON lines; the last line may be half of one."""
-    if not path.exists():
-        return []
-    lines = path.read_text().split("\n")[:-1]
-    return [Trial.of_line(line) for line in lines]

@@ -1,0 +1,153 @@
+"""The long form: runs every unit that was not run yet, then writes the page: ``python -m crash.prove LINES PAGE``.
+
+What came of a unit is one line of a file; a run that was interrupted goes on where it was. Lines of another state of
+the source are passed over. ``PROVE_KILLS``, ``PROVE_CUTS`` and ``PROVE_WORKERS`` say how much, ``ONLY`` which parts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from crash import report
+from crash.disks import cannot_mount
+from crash.proofs import parts
+from crash.trials import Trial
+
+_ROOT: Final = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What came of one unit of a part.
+
+    Attributes:
+        source: Digest of the code that was run.
+        error: Why it could not be finished; what it had found until then is kept.
+    """
+
+    part: str
+    name: str
+    source: str
+    seconds: float
+    trials: tuple[Trial, ...]
+    error: str = ""
+
+    def line(self) -> str:
+        head = {"part": self.part, "name": self.name, "source": self.source, "seconds": round(self.seconds, 1)}
+        return json.dumps(head | {"error": self.error, "trials": [one.fields() for one in self.trials]})
+
+    @classmethod
+    def of_line(cls, line: str) -> Self:
+        fields: dict[str, Any] = json.loads(line)
+        return cls(**fields | {"trials": tuple(map(Trial.of_fields, fields["trials"]))})
+
+
+def main() -> None:
+    lines, page = map(Path, sys.argv[1:])
+    for kind in ("ext4", "xfs"):
+        if why := cannot_mount(kind):
+            raise SystemExit(f"this {why}")
+    wanted = os.environ.get("ONLY", "").split() or list(parts())
+    if unknown := set(wanted) - parts().keys():
+        raise SystemExit(f"ONLY={' '.join(unknown)}: there are {', '.join(parts())}")
+    lines.parent.mkdir(parents=True, exist_ok=True)
+    source = _digest_of_source()
+    with lines.open("a", encoding="utf-8") as file:
+        file.write("\n")  # the last line of an interrupted run may have no end
+        for unit in _run(wanted, source, {(one.part, one.name) for one in _of_this_source(lines, source)}):
+            file.write(f"{unit.line()}\n")
+            file.flush()
+    units = _of_this_source(lines, source)
+    page.write_text(report.page({name: _trials(units, name) for name in parts()}), encoding="utf-8")
+    print(f"wrote {page}")
+    if failures := report.failures({name: _trials(units, name) for name in wanted}):
+        raise SystemExit("\n".join(failures))
+
+
+def _trials(units: Sequence[Unit], part: str) -> list[Trial]:
+    return [trial for unit in units if unit.part == part for trial in unit.trials]
+
+
+def _run(wanted: Sequence[str], source: str, done: set[tuple[str, str]]) -> Iterator[Unit]:
+    """Those that are left, several at a time; each as it comes to its end."""
+    left = [(part, name) for part in wanted for name in parts()[part].units if (part, name) not in done]
+    workers = int(os.environ.get("PROVE_WORKERS") or os.cpu_count() or 1)
+    print(f"{len(left)} units to run, {workers} at a time; {len(done)} are done", flush=True)
+    begun = time.monotonic()
+    errors: list[Unit] = []
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running: list[Future[Unit]] = [pool.submit(run_unit, part, name, source) for part, name in left]
+        try:
+            for number, future in enumerate(as_completed(running), 1):
+                unit = future.result()
+                seconds = (time.monotonic() - begun) / number * (len(left) - number)
+                _tell(unit, f"{number}/{len(left)}, {seconds / 60:.0f} min to go")
+                if unit.error:
+                    errors.append(unit)
+                else:
+                    yield unit
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if errors:
+        raise SystemExit("not finished:\n" + "\n".join(f"{one.part}: {one.name}: {one.error}" for one in errors))
+
+
+def run_unit(part: str, name: str, source: str) -> Unit:
+    """In a process of its own, which may run several."""
+    begun = time.monotonic()
+    trials: list[Trial] = []
+    error = ""
+    try:
+        for trial in parts()[part].units[name]():
+            trials.append(trial)  # noqa: PERF402  what came before an error is kept
+    except Exception:  # noqa: BLE001  one that fails is told with the others
+        error = traceback.format_exc()[-4000:]
+    return Unit(
+        part=part, name=name, source=source, seconds=time.monotonic() - begun, trials=tuple(trials), error=error
+    )
+
+
+def _tell(unit: Unit, progress: str) -> None:
+    wrong = sum(len(which) for trial in unit.trials for which in trial.faults.values())
+    each = unit.seconds / max(1, len(unit.trials))
+    state = "FAILED" if unit.error else f"{wrong} wrong"
+    print(f"[{progress}] {unit.part} {unit.name}: {len(unit.trials)} trials, {each:.2f} s each, {state}", flush=True)
+    for trial in unit.trials:
+        if trial.faults and unit.part != "controls":
+            print(f"    {trial.what} at {trial.point}: {trial.faults}", flush=True)
+
+
+def _of_this_source(lines: Path, source: str) -> list[Unit]:
+    if not lines.exists():
+        return []
+    units = []
+    for line in lines.read_text(encoding="utf-8").split("\n"):
+        with suppress(json.JSONDecodeError):  # half of one, written when a run was interrupted
+            units.append(Unit.of_line(line))
+    return [unit for unit in units if unit.source == source]
+
+
+def _digest_of_source() -> str:
+    """Of whatever decides what a trial finds."""
+    digest = hashlib.sha256()
+    for folder in ("src/hilum", "tests/crash", "tests/harness"):
+        for path in sorted((_ROOT / folder).rglob("*")):
+            if path.suffix in {".py", ".c"} and path.name != "report.py" and not path.name.startswith("test_"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    main()
