@@ -182,9 +182,10 @@ def _destinations(destinations: Sequence[DestinationView], now: datetime) -> Ite
                 remedy="mend the cause, then hilum retry JOB; see hilum deliveries --state given-up",
             )
         if one.due and one.last_error:
-            down = ", which is down," if one.state is states.Destination.DOWN else ""
+            number = words.count(one.due, "delivery waits", "deliveries wait")
+            down = ", which is down" if one.state is states.Destination.DOWN else ""
             yield Attention(
-                what=f"{words.count(one.due, 'delivery', 'deliveries')} to {one.name}{down} waiting: {one.last_error}",
+                what=f"{number} for {one.name}{down}: {one.last_error}",
                 remedy=f"tried again {words.until(one.next_try, now)}; hilum echo {one.name} tests it",
             )
 

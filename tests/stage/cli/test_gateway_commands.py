@@ -169,7 +169,7 @@ def test_a_destination_that_is_down_is_shown_wherever_something_waits_for_it(
                 hilum("history").out,
             ):
                 assert "connection was refused" in " ".join(told.split())
-            assert "2 deliveries to PACS, which is down, waiting" in " ".join(hilum("status").out.split())
+            assert "2 deliveries wait for PACS, which is down" in " ".join(hilum("status").out.split())
             assert "PACS: down, nothing is sent there" in " ".join(hilum("deliveries").out.split())
             [one] = hilum("status", "--json").json["destinations"]
             assert (one["state"], one["due"], one["failures"]) == ("down", 2, 1)

@@ -128,7 +128,11 @@ def test_a_file_that_failed_before_is_blamed_itself(fault: Fault, attempts: int)
     assert not concerns_destination(fault, attempts=attempts)
 
 
-@given(backlog=st.integers(0, 50), arrives=st.lists(st.integers(0, 100), max_size=10, unique=True), served=st.integers(0, 9))
+@given(
+    backlog=st.integers(0, 50),
+    arrives=st.lists(st.integers(0, 100), max_size=10, unique=True),
+    served=st.integers(0, 9),
+)
 def test_neither_new_work_nor_the_backlog_waits_for_the_other(backlog: int, arrives: list[int], served: int) -> None:
     """A simulation: each turn one parcel goes; what arrives at the same time counts as one parcel."""
     waiting = [(-1, number) for number in range(backlog)]
