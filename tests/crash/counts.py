@@ -75,18 +75,20 @@ def count(
     *,
     unknown_outcomes: int,
     held_before_release: bool = True,
+    held_was_accepted: bool = False,
 ) -> Tally:
     """Compare.
 
     Args:
         unknown_outcomes: How many answers of the PACS the gateway may not have read, or not have kept.
         held_before_release: What was acknowledged is on disk before its association is released.
+        held_was_accepted: An operator has had everything taken that was held: it has to be in jobs by now.
     """
     tally = Tally()
     digests = {one.uid: one.digest for told in ledger.associations for one in told.sent}
     jobs = _jobs(site, tally)
     held = _held(site, places, tally)
-    _compare_promises(tally, ledger, jobs, held, held_before_release=held_before_release)
+    _compare_promises(tally, ledger, jobs, () if held_was_accepted else held, held_before_release=held_before_release)
     _compare_bytes(tally, site, places, digests)
     for uid in (jobs.keys() | held) - digests.keys():
         tally.faults[Fault.PHANTOM].append(uid)

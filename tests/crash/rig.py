@@ -10,8 +10,9 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -24,6 +25,9 @@ from crash.reading import Places
 from crash.sender import Ledger
 from crash.shim import Faults
 from harness.site import Site, merged
+from hilum.clock import utc_now
+from hilum.ledger import reception
+from hilum.ledger.database import Database
 
 #: Seconds that pass with each restart, so that windows and waits which a fault cut off are over.
 _DOWNTIME: Final = 15.0
@@ -248,7 +252,15 @@ class Rig:
         """Answers of the PACS that the gateway did not read, or of which a power cut took the note."""
         return self.archive.unknown_outcomes() + self._taken_back
 
-    def count(self, *, held_before_release: bool = True) -> Tally:
+    def accept_held(self) -> int:
+        """As an operator who wants all of it; how many associations."""
+        with closing(Database(self.site.settings.ledger.url)) as database, database.write() as connection:
+            held = connection.exec_driver_sql("SELECT id FROM associations WHERE state = 'held'").scalars().all()
+            for association in held:
+                reception.ask_accept(connection, association, now=utc_now() + timedelta(seconds=self.faults.slept))
+        return len(held)
+
+    def count(self, *, held_before_release: bool = True, held_was_accepted: bool = False) -> Tally:
         """Compare what there is with what was promised."""
         return counts.count(
             reading.read_site(self.places),
@@ -257,4 +269,5 @@ class Rig:
             self.archive,
             unknown_outcomes=self.unknown_outcomes,
             held_before_release=held_before_release,
+            held_was_accepted=held_was_accepted,
         )

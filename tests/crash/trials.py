@@ -33,6 +33,7 @@ class Trial:
 
     Attributes:
         what: The kind of fault.
+        is_fault: Not so of the count that follows when everything that was held has been accepted.
         point: Step, system call and file at which it was put in, if that was chosen.
         faults: What was wrong, by kind of ``Fault``; each entry says where.
         listening: Seconds from the start until associations were accepted; 0 if there was no restart.
@@ -43,6 +44,7 @@ class Trial:
     """
 
     what: str
+    is_fault: bool = True
     point: tuple[str, str, str] | None = None
     faults: dict[str, list[str]] = field(default_factory=dict)
     acknowledged: int = 0
@@ -118,6 +120,15 @@ class Series:
             listening=recovery.listening if recovery else 0.0,
             drained=drained,
         )
+
+    def accept_held(self, what: str) -> Trial:
+        """At the end: whatever is held is accepted, and then is in jobs like everything else."""
+        self.rig.accept_held()
+        drained = self.rig.drain()
+        tally = self.rig.count(held_before_release=self._held_before_release, held_was_accepted=True)
+        new = {kind: sorted({*which} - {*self._before.faults[kind]}) for kind, which in tally.faults.items()}
+        faults = {kind.name: which for kind, which in new.items() if which}
+        return Trial(what=what, is_fault=False, faults=faults, held=tally.held - self._before.held, drained=drained)
 
     def _count(self) -> tuple[Tally, set[str]]:
         """What stays, and which files without a row are excused.
@@ -241,6 +252,8 @@ def at_random(
                 rig.start()
                 series = Series(rig, held_before_release=held_before_release, is_control=is_control)
             yield series.judge(what, hurt(rig))
+            if not is_control and (number % per_site == per_site - 1 or number == trials - 1):
+                yield series.accept_held(what)
 
 
 def total(trials: Sequence[Trial], name: str) -> int:
