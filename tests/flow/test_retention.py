@@ -188,8 +188,9 @@ def test_a_delivery_that_was_given_up_keeps_the_folder_for_the_longer_time(watch
 def test_a_cancelled_job_is_kept_like_a_failed_one(watched: Watched, gate: Gate) -> None:
     watched.send("WAITS")
     gate.wait_for(1)
+    running = watched.job("WAITS", "running")
     with watched.site.database.write() as connection:
-        work.ask_cancel(connection, watched.job("WAITS", "running").id, now=watched.clock())
+        work.ask_cancel(connection, running.id, now=watched.clock())
     folder = Path(watched.job("WAITS", "cancelled").folder)
     watched.stays(folder, days=FAILED - 0.01)
     watched.goes(folder, days=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -25,8 +26,13 @@ def write_whole(path: Path, text: str) -> None:
         OSError: It could not be written; the old one is as it was.
     """
     building = path.with_name(f".{path.name}.part")
-    write_file(building, text)
-    building.replace(path)
+    try:
+        write_file(building, text)
+        building.replace(path)
+    except OSError:
+        with suppress(OSError):
+            building.unlink()
+        raise
     sync_folder(path.parent)
 
 
