@@ -1,31 +1,35 @@
 """The long form: runs every unit that was not run yet, then writes the page: ``python -m crash.prove LINES PAGE``.
 
 What came of a unit is one line of a file; a run that was interrupted goes on where it was. Lines of another state of
-the source are passed over. ``PROVE_KILLS``, ``PROVE_CUTS`` and ``PROVE_WORKERS`` say how much, ``ONLY`` which parts.
+Hilum are passed over; a unit that could not be finished has none. ``PROVE_KILLS``, ``PROVE_CUTS`` and ``PROVE_WORKERS``
+say how much, ``ONLY`` which parts.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
+import structlog
+
+import hilum
 from crash import report
 from crash.disks import cannot_mount
 from crash.proofs import parts
 from crash.trials import Trial
-
-_ROOT: Final = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class Unit:
     """What came of one unit of a part.
 
     Attributes:
-        source: Digest of the code that was run.
+        source: Digest of Hilum's code as it was run.
         error: Why it could not be finished; what it had found until then is kept.
     """
 
@@ -56,6 +60,7 @@ class Unit:
 
 def main() -> None:
     lines, page = map(Path, sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for kind in ("ext4", "xfs"):
         if why := cannot_mount(kind):
             raise SystemExit(f"this {why}")
@@ -63,16 +68,20 @@ def main() -> None:
     if unknown := set(wanted) - parts().keys():
         raise SystemExit(f"ONLY={' '.join(unknown)}: there are {', '.join(parts())}")
     lines.parent.mkdir(parents=True, exist_ok=True)
-    source = _digest_of_source()
+    source = _digest_of_hilum()
+    unfinished = []
     with lines.open("a", encoding="utf-8") as file:
         file.write("\n")  # the last line of an interrupted run may have no end
         for unit in _run(wanted, source, {(one.part, one.name) for one in _of_this_source(lines, source)}):
-            file.write(f"{unit.line()}\n")
-            file.flush()
+            if unit.error:
+                unfinished.append(f"{unit.part}: {unit.name}: {unit.error}")
+            else:
+                file.write(f"{unit.line()}\n")
+                file.flush()
     units = _of_this_source(lines, source)
     page.write_text(report.page({name: _trials(units, name) for name in parts()}), encoding="utf-8")
     print(f"wrote {page}")
-    if failures := report.failures({name: _trials(units, name) for name in wanted}):
+    if failures := [*report.failures({name: _trials(units, name) for name in wanted}), *unfinished]:
         raise SystemExit("\n".join(failures))
 
 
@@ -80,13 +89,12 @@ def _trials(units: Sequence[Unit], part: str) -> list[Trial]:
     return [trial for unit in units if unit.part == part for trial in unit.trials]
 
 
-def _run(wanted: Sequence[str], source: str, done: set[tuple[str, str]]) -> Iterator[Unit]:
+def _run(wanted: Sequence[str], source: str, done: Collection[tuple[str, str]]) -> Iterator[Unit]:
     """Those that are left, several at a time; each as it comes to its end."""
     left = [(part, name) for part in wanted for name in parts()[part].units if (part, name) not in done]
     workers = int(os.environ.get("PROVE_WORKERS") or os.cpu_count() or 1)
     print(f"{len(left)} units to run, {workers} at a time; {len(done)} are done", flush=True)
     begun = time.monotonic()
-    errors: list[Unit] = []
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         running: list[Future[Unit]] = [pool.submit(run_unit, part, name, source) for part, name in left]
         try:
@@ -94,18 +102,16 @@ def _run(wanted: Sequence[str], source: str, done: set[tuple[str, str]]) -> Iter
                 unit = future.result()
                 seconds = (time.monotonic() - begun) / number * (len(left) - number)
                 _tell(unit, f"{number}/{len(left)}, {seconds / 60:.0f} min to go")
-                if unit.error:
-                    errors.append(unit)
-                else:
-                    yield unit
+                yield unit
         finally:
             pool.shutdown(cancel_futures=True)
-    if errors:
-        raise SystemExit("not finished:\n" + "\n".join(f"{one.part}: {one.name}: {one.error}" for one in errors))
 
 
 def run_unit(part: str, name: str, source: str) -> Unit:
     """In a process of its own, which may run several."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that file systems are unmounted
+    # What is done in an operator's place is logged as the gateway logs it.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     begun = time.monotonic()
     trials: list[Trial] = []
     error = ""
@@ -122,7 +128,7 @@ def run_unit(part: str, name: str, source: str) -> Unit:
 def _tell(unit: Unit, progress: str) -> None:
     wrong = sum(len(which) for trial in unit.trials for which in trial.faults.values())
     each = unit.seconds / max(1, len(unit.trials))
-    state = "FAILED" if unit.error else f"{wrong} wrong"
+    state = f"NOT FINISHED: {unit.error}" if unit.error else f"{wrong} wrong"
     print(f"[{progress}] {unit.part} {unit.name}: {len(unit.trials)} trials, {each:.2f} s each, {state}", flush=True)
     for trial in unit.trials:
         if trial.faults and unit.part != "controls":
@@ -139,13 +145,10 @@ def _of_this_source(lines: Path, source: str) -> list[Unit]:
     return [unit for unit in units if unit.source == source]
 
 
-def _digest_of_source() -> str:
-    """Of whatever decides what a trial finds."""
+def _digest_of_hilum() -> str:
     digest = hashlib.sha256()
-    for folder in ("src/hilum", "tests/crash", "tests/harness"):
-        for path in sorted((_ROOT / folder).rglob("*")):
-            if path.suffix in {".py", ".c"} and path.name != "report.py" and not path.name.startswith("test_"):
-                digest.update(path.read_bytes())
+    for path in sorted(Path(hilum.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -22,6 +22,8 @@ from harness.waiting import eventually
 _SIZES: Final = (2_000, 20_000)
 #: How long a disk that fails for good does so after the first call that it failed.
 _FAILING: Final = 0.3
+_UNARMED: Final = 0.01
+_DYING: Final = 10.0
 _ID: Final = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}|[a-z-]+-[0-9]{14}-[0-9a-f]{8}|2\.25\.[0-9]+|\b[0-9]+\b")
 _STEPS: Final = {"peer": "receive", "hilum": "receive", "job": "job creation", "submit": "engine", "watch": "engine"}
 
@@ -159,7 +161,8 @@ def _left(rig: Rig) -> str:
 def _recover(rig: Rig, sweep: Sweep) -> Recovery | None:
     """Start it again if it has ended."""
     rig.faults.disarm()
-    if not rig.running.ended():
+    # A thread can have been at its call when that was disarmed; and one that is hit takes a moment to die.
+    if not rig.running.ended(_DYING if sweep.ends and rig.faults.hits else _UNARMED):
         return None
     if sweep.action is Action.CUT and rig.faults.hits:
         rig.cut(rig.faults.hit_at)

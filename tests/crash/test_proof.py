@@ -45,6 +45,7 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert prove._of_this_source(file, "now") == [unit]
 
 
-def test_a_unit_that_fails_is_told() -> None:
+def test_a_unit_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove.signal, "signal", lambda *_: None)
     unit = prove.run_unit("kills", "no such unit", "now")
     assert "KeyError" in unit.error
