@@ -1,8 +1,8 @@
 """The long form: runs every unit that was not run yet, then writes the page: ``python -m crash.prove LINES PAGE``.
 
 What came of a unit is one line of a file; a run that was interrupted goes on where it was. Lines of another state of
-Hilum are passed over; a unit that could not be finished has none. ``PROVE_KILLS``, ``PROVE_CUTS`` and ``PROVE_WORKERS``
-say how much, ``ONLY`` which parts.
+Hilum are passed over, unless ``PROVE_ALSO`` names it: then the page says so. A unit that could not be finished has no
+line. ``PROVE_KILLS``, ``PROVE_CUTS`` and ``PROVE_WORKERS`` say how much, ``ONLY`` which parts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import suppress
@@ -69,17 +70,19 @@ def main() -> None:
         raise SystemExit(f"ONLY={' '.join(unknown)}: there are {', '.join(parts())}")
     lines.parent.mkdir(parents=True, exist_ok=True)
     source = _digest_of_hilum()
+    sources = (source, *os.environ.get("PROVE_ALSO", "").split())
     unfinished = []
     with lines.open("a", encoding="utf-8") as file:
         file.write("\n")  # the last line of an interrupted run may have no end
-        for unit in _run(wanted, source, {(one.part, one.name) for one in _of_this_source(lines, source)}):
+        for unit in _run(wanted, source, {(one.part, one.name) for one in _counted(lines, sources)}):
             if unit.error:
                 unfinished.append(f"{unit.part}: {unit.name}: {unit.error}")
             else:
                 file.write(f"{unit.line()}\n")
                 file.flush()
-    units = _of_this_source(lines, source)
-    page.write_text(report.page({name: _trials(units, name) for name in parts()}), encoding="utf-8")
+    units = _counted(lines, sources)
+    states = Counter(unit.source for unit in units)
+    page.write_text(report.page({name: _trials(units, name) for name in parts()}, states, source), encoding="utf-8")
     print(f"wrote {page}")
     if failures := [*report.failures({name: _trials(units, name) for name in wanted}), *unfinished]:
         raise SystemExit("\n".join(failures))
@@ -135,14 +138,18 @@ def _tell(unit: Unit, progress: str) -> None:
             print(f"    {trial.what} at {trial.point}: {trial.faults}", flush=True)
 
 
-def _of_this_source(lines: Path, source: str) -> list[Unit]:
+def _counted(lines: Path, sources: Sequence[str]) -> list[Unit]:
+    """The units that were finished with one of these states of Hilum; of a unit's lines the one of the first state."""
+    found: dict[tuple[str, str], Unit] = {}
     if not lines.exists():
         return []
-    units = []
     for line in lines.read_text(encoding="utf-8").split("\n"):
         with suppress(json.JSONDecodeError):  # half of one, written when a run was interrupted
-            units.append(Unit.of_line(line))
-    return [unit for unit in units if unit.source == source]
+            unit = Unit.of_line(line)
+            before = found.get((unit.part, unit.name))
+            if unit.source in sources and not (before and sources.index(before.source) < sources.index(unit.source)):
+                found[unit.part, unit.name] = unit
+    return list(found.values())
 
 
 def _digest_of_hilum() -> str:

@@ -93,16 +93,33 @@ _LIMITS: Final = """\
 """
 
 
-def page(parts: Parts) -> str:
-    """All of it, in Markdown."""
+def page(parts: Parts, states: Mapping[str, int], state: str) -> str:
+    """All of it, in Markdown.
+
+    Args:
+        states: How many units were run with which state of Hilum.
+        state: The present one.
+    """
     made = datetime.now(UTC).date().isoformat()
     machine = (
         f"Linux {platform.release().split('-')[0]}, {os.cpu_count()} processors, Python {platform.python_version()}"
     )
     return (
-        f"{_INTRODUCTION}Run on {made}: {machine}.\n\n{_RANDOM}{_random((*parts['kills'], *parts['cuts']))}"
+        f"{_INTRODUCTION}Run on {made}: {machine}.{_states(states, state)}\n\n"
+        f"{_RANDOM}{_random((*parts['kills'], *parts['cuts']))}"
         f"\n{_SWEEPS}{_sweeps(parts['sweeps'])}\n{_ADVERSITIES}{_adversities(parts['adversities'])}"
         f"\n{_CONTROLS}{_controls(parts['controls'])}\n## Recovery\n\n{_recovery(parts)}\n{_LIMITS}"
+    )
+
+
+def _states(states: Mapping[str, int], state: str) -> str:
+    others = {name: count for name, count in states.items() if name != state}
+    if not others:
+        return ""
+    told = ", ".join(f"{count} with the state {name}" for name, count in others.items())
+    return (
+        f" Of {sum(states.values())} units {states.get(state, 0)} were run with the present state of the code, {told}:"
+        " what came between the two was judged not to touch what those units look at."
     )
 
 

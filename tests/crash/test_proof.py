@@ -21,7 +21,7 @@ def _parts(**of: list[Trial]) -> dict[str, list[Trial]]:
 
 def test_a_good_proof_has_no_failures() -> None:
     assert report.failures(_parts()) == []
-    assert "| kill | 2 | 6 | 4 | 0 |" in report.page(_parts())
+    assert "| kill | 2 | 6 | 4 | 0 |" in report.page(_parts(), {"now": 4}, "now")
 
 
 @pytest.mark.parametrize("part", sorted(parts()))
@@ -33,7 +33,7 @@ def test_each_part_can_fail(part: str) -> None:
 
 def test_what_was_lost_is_in_the_page() -> None:
     bad = Trial(what="kill", acknowledged=3, faults={"NO_JOB": ["1.2.3"], "NOT_HELD": ["1.2.4", "1.2.5"]})
-    assert "| kill | 2 | 6 | 2 | 3 |" in report.page(_parts(kills=[GOOD, bad], cuts=[]))
+    assert "| kill | 2 | 6 | 2 | 3 |" in report.page(_parts(kills=[GOOD, bad], cuts=[]), {"now": 4}, "now")
 
 
 def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     unit = Unit(part="kills", name="0001", source="now", seconds=1.5, trials=(trial, GOOD))
     other = Unit(part="kills", name="0002", source="before", seconds=1.5, trials=(GOOD,))
     file.write_text(f"{unit.line()}\n{other.line()}\n{unit.line()[:40]}")
-    assert prove._of_this_source(file, "now") == [unit]
+    assert prove._counted(file, ("now",)) == [unit]
 
 
 def test_a_unit_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
