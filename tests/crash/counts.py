@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from crash.archive import Archive
@@ -20,6 +19,7 @@ _OF_A_JOB: Final = re.compile(
     r"job\.meta|job\.json|receipt\.json|output/job\.done"
     r"|run/[0-9]+/(lock|(started\.json|exit\.json|cancel)(\.[0-9]+)?|log\.txt|log\.old\.txt|output|output/.*)"
 )
+_OF_A_RUN: Final = re.compile(r"/run/[0-9]+/output/")
 
 
 class Fault(StrEnum):
@@ -106,8 +106,9 @@ def _jobs(site: Site, tally: Tally) -> dict[str, list[str]]:
     jobs: dict[str, list[str]] = defaultdict(list)
     by_folder = {job.folder: job for job in site.jobs}
     for path in site.files:
-        if path.parent.name == "input" and (job := by_folder.get(path.parent.parent)) is not None:
-            jobs[path.stem].append(job.name)
+        folder, _, name = path.rpartition("/input/")
+        if (job := by_folder.get(folder)) is not None:
+            jobs[name.removesuffix(".dcm")].append(job.name)
     # Also one that the ledger alone believes to be in two.
     for uid, times in Counter(uid for job in site.jobs for uid in job.inputs).items():
         names = [job.name for job in site.jobs if uid in job.inputs] if times > 1 else jobs[uid]
@@ -122,7 +123,7 @@ def _held(site: Site, places: Places, tally: Tally) -> set[str]:
     found = {
         uid
         for path, uid in site.spooled.items()
-        if path.rpartition("/")[0] in held and places.spool / path in site.files
+        if path.rpartition("/")[0] in held and f"{places.spool}/{path}" in site.files
     }
     tally.held = len(found)
     return found
@@ -148,13 +149,13 @@ def _compare_promises(
 
 
 def _compare_bytes(tally: Tally, site: Site, places: Places, digests: dict[str, str]) -> None:
-    of_numbers = {places.spool / path: uid for path, uid in site.spooled.items()}
+    of_numbers = {f"{places.spool}/{path}": uid for path, uid in site.spooled.items()}
     for path, digest in site.files.items():
-        uid = of_numbers.get(path, path.stem)
-        if path.suffix != ".dcm" or "quarantine" in path.parts or path.parent.parent.parent.name == "run":
+        if not path.endswith(".dcm") or path.startswith(f"{places.spool}/quarantine/") or _OF_A_RUN.search(path):
             continue  # put aside as damaged; what a lost attempt left
+        uid = of_numbers.get(path) or path.rpartition("/")[2].removesuffix(".dcm")
         if digests.get(uid, digest) != digest:
-            tally.faults[Fault.OTHER_BYTES].append(str(path))
+            tally.faults[Fault.OTHER_BYTES].append(path)
 
 
 def _compare_deliveries(
@@ -175,44 +176,45 @@ def _compare_deliveries(
 
 
 def _compare_rows_and_files(tally: Tally, site: Site, places: Places) -> None:
-    expected = {places.spool / path for path in site.spooled}
-    expected |= {places.spool / folder / "association.json" for _, folder in site.associations.values()}
-    quarantined = {path for path in site.files if path.is_relative_to(places.spool / "quarantine")}
-    tally.quarantined = sum(path.suffix == ".dcm" for path in quarantined)
-    folders = {places.spool / "held", places.spool / "quarantine"}
-    folders |= {places.spool / folder for _, folder in site.associations.values()}
+    spool = f"{places.spool}/"
+    expected = {spool + path for path in site.spooled}
+    expected |= {f"{spool}{folder}/association.json" for _, folder in site.associations.values()}
+    quarantined = {path for path in site.files if path.startswith(f"{spool}quarantine/")}
+    tally.quarantined = sum(path.endswith(".dcm") for path in quarantined)
+    folders = {f"{spool}held", f"{spool}quarantine"} | {spool + folder for _, folder in site.associations.values()}
     jobs = {job.folder: job for job in site.jobs if job.state != "removed"}
-    for path in set(site.files) - quarantined - expected:
+    for path in site.files.keys() - quarantined - expected:
         job = _job_of(path, places, jobs)
-        if job is None or not _belongs(path.relative_to(job.folder), job):
-            tally.faults[Fault.UNKNOWN_FILE].append(str(path))
+        if job is None or not _belongs(path.removeprefix(f"{job.folder}/"), job):
+            tally.faults[Fault.UNKNOWN_FILE].append(path)
     for path in site.folders:
         if path not in folders and _job_of(path, places, jobs) is None:
             tally.faults[Fault.UNKNOWN_FILE].append(f"{path}/")
     missing = [path for path in (*expected, *_files_of(jobs.values())) if path not in site.files]
     if missing:
-        tally.faults[Fault.MISSING_FILE] = [str(path) for path in missing]
+        tally.faults[Fault.MISSING_FILE] = missing
 
 
-def _job_of(path: Path, places: Places, jobs: dict[Path, JobRow]) -> JobRow | None:
-    if not path.is_relative_to(places.payloads):
+def _job_of(path: str, places: Places, jobs: dict[str, JobRow]) -> JobRow | None:
+    root = f"{places.payloads}/"
+    if not path.startswith(root):
         return None
-    return jobs.get(places.payloads / path.relative_to(places.payloads).parts[0])
+    return jobs.get(root + path.removeprefix(root).partition("/")[0])
 
 
-def _belongs(path: Path, job: JobRow) -> bool:
-    place, _, rest = str(path).partition("/")
+def _belongs(path: str, job: JobRow) -> bool:
+    place, _, rest = path.partition("/")
     if place == "input":
         return rest.removesuffix(".dcm") in job.inputs
     # What a job wrote that is no result is listed to the operator; these write only results.
-    return (place == "output" and rest in job.results) or _OF_A_JOB.fullmatch(str(path)) is not None
+    return (place == "output" and rest in job.results) or _OF_A_JOB.fullmatch(path) is not None
 
 
-def _files_of(jobs: Collection[JobRow]) -> Iterator[Path]:
+def _files_of(jobs: Collection[JobRow]) -> Iterator[str]:
     for job in jobs:
-        yield job.folder / "job.meta"
-        yield job.folder / "job.json"
-        yield from (job.folder / "input" / f"{uid}.dcm" for uid in job.inputs)
-        yield from (job.folder / "output" / path for path in job.results)
+        yield f"{job.folder}/job.meta"
+        yield f"{job.folder}/job.json"
+        yield from (f"{job.folder}/input/{uid}.dcm" for uid in job.inputs)
+        yield from (f"{job.folder}/output/{path}" for path in job.results)
         if job.state == "complete":
-            yield job.folder / "receipt.json"
+            yield f"{job.folder}/receipt.json"

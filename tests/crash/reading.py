@@ -51,7 +51,7 @@ class JobRow:
 
     name: str
     state: str
-    folder: Path
+    folder: str
     inputs: frozenset[str]
     results: frozenset[str]
 
@@ -70,8 +70,8 @@ class Site:
     associations: dict[str, tuple[str, str]] = field(default_factory=dict)
     spooled: dict[str, str] = field(default_factory=dict)
     jobs: list[JobRow] = field(default_factory=list)
-    files: dict[Path, str] = field(default_factory=dict)
-    folders: list[Path] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
     integrity: str = "ok"
 
 
@@ -134,7 +134,7 @@ def _read_rows(connection: sqlite3.Connection, site: Site) -> None:
             JobRow(
                 name=name,
                 state=state,
-                folder=Path(folder),
+                folder=folder,
                 inputs=frozenset(inputs.get(group, ())),
                 results=frozenset(results.get(key, ())),
             )
@@ -157,15 +157,15 @@ def _opened(places: Places) -> Iterator[sqlite3.Connection]:
         raise NotYetError(f"the ledger cannot be read: {error}") from error
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, bool]]:
+def _walk(root: Path) -> Iterator[tuple[str, bool]]:
     for folder, folders, files in os.walk(root):
-        yield from ((Path(folder, name), True) for name in folders)
-        yield from ((Path(folder, name), False) for name in files)
+        yield from ((f"{folder}/{name}", True) for name in folders)
+        yield from ((f"{folder}/{name}", False) for name in files)
 
 
-def data_set_digest(path: Path) -> str:
+def data_set_digest(path: str | Path) -> str:
     """SHA-256 of what follows group 0002; empty if the file does not begin as PS3.10 7.1 says."""
-    content = path.read_bytes()
+    content = Path(path).read_bytes()
     if len(content) < 144 or content[128:140] != b"DICM\x02\x00\x00\x00UL\x04\x00":
         return ""
     return hashlib.sha256(content[144 + struct.unpack_from("<I", content, 140)[0] :]).hexdigest()
