@@ -73,16 +73,16 @@ def _number(name: str, default: int) -> int:
 
 
 def _random(what: str, trials: int) -> dict[str, Trials]:
-    """Every fourth unit has instances synced at the release only; power cuts alternate between file systems."""
+    """Every third unit has instances synced at the release only; power cuts alternate between file systems."""
     units: dict[str, Trials] = {}
     for number in range(-(-trials // _IN_A_UNIT)):
         count = min(_IN_A_UNIT, trials - number * _IN_A_UNIT)
-        durability = "association" if number % 4 == 3 else "instance"
+        durability = "association" if number % 3 == 2 else "instance"
         keys = {"dicom": {"scp": {"durability": durability}}}
         if what == "kill":
             one: Trials = partial(at_random, kill, f"kill, durability {durability}", count, keys=keys)
         else:
-            kind = ("ext4", "xfs")[number // 2 % 2]
+            kind = ("ext4", "xfs")[number % 2]
             one = partial(
                 at_random,
                 cut,
