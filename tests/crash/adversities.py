@@ -64,7 +64,7 @@ def few_descriptors() -> Iterator[Trial]:
         Sender(rig.ledger, rig.port).association(_SIZES)
         rig.drain()
         opened = len(os.listdir(f"/proc/{rig.running.pid}/fd"))
-        for more in (0, 1, 2, 4):
+        for more in (0, 2):
             with _limited(rig, resource.RLIMIT_NOFILE, opened + more):
                 _send_several(rig, _SIZES)
             yield Series(rig, disk_failed=True).judge(f"{more} descriptors left")
@@ -134,7 +134,7 @@ def stopped(*, seconds: float = 0.0) -> Iterator[Trial]:
     with _rig(keys=_SLOW) as rig:
         rig.start()
         series = Series(rig)
-        for delay in (0.05, 0.2, 0.5, 0.8):
+        for delay in (0.1, 0.6):
             _leave_work(rig)
             rig.running.ended(delay)
             rig.running.send(signal.SIGSTOP)

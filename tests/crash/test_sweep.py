@@ -29,4 +29,4 @@ def test_a_second_kill_during_a_start_loses_nothing() -> None:
     trials = list(of_a_start(SWEEPS[0], first=random.randint(1, 12), stride=12))
     for trial in trials:
         trial.check()
-    assert {trial.point[0] for trial in trials if trial.point} == {"start"}
+    assert "start" in {trial.point[0] for trial in trials if trial.point}
