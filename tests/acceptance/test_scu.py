@@ -250,7 +250,7 @@ def test_c2_attempts_are_further_and_further_apart_and_come_to_an_end(
     clock = Hands()
     path = make_instance(tmp_path / "a")
     pacs.answer = Script([OUT_OF_RESOURCES])
-    retry = {"waits": [100, 600], "give-up-after": 1500}
+    retry = {"waits": [100, 600], "give-up-after": 1700}
     with make_site(sends_to(pacs.destination, retry=retry), clock=clock) as site:
         finished(site, path)
         for number, wait in enumerate([100, 600, 600], 1):
