@@ -119,7 +119,8 @@ def test_an_instance_whose_digest_nobody_knows_is_taken_as_it_is(site: Site, tmp
             connection.exec_driver_sql("UPDATE instances SET digest = ''")
         flip(site.spool / site.rows("instances")[0].association_id / "1.dcm")
         close(site)
-        site.wait_for_jobs(1)
+        (job,) = site.wait_for_jobs(1)
+        assert len(site.inputs(job)) == 1
 
 
 def test_a_file_that_is_gone_parks_the_group_with_all_that_is_left(site: Site, tmp_path: Path) -> None:

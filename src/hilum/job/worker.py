@@ -135,9 +135,8 @@ class PlanStep:
         values: dict[str, Any] = {"why": str(error), "attempts": attempts}
         with self.database.write() as connection:
             if wait is None or isinstance(error, PoisonError):
-                why = f"making its jobs failed {policy.MAX_ATTEMPTS} times: {type(error).__name__}: {error}"
-                if isinstance(error, PoisonError):
-                    why = str(error)
+                failed = f"making its jobs failed {policy.MAX_ATTEMPTS} times: {type(error).__name__}: {error}"
+                why = str(error) if isinstance(error, PoisonError) else failed
                 remedy = "mend the cause, then: hilum retry " + _name(group)
                 planning.cannot_plan(connection, lease, why, remedy, now=now)
             else:
