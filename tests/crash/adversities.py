@@ -219,9 +219,10 @@ def _filled(root: Path) -> Iterator[None]:
     filler = root / "filler"
     descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
     try:
-        free = os.statvfs(root)
+        # Written and not reserved at one stroke: that takes all or nothing, and the gateway is at work meanwhile.
         with suppress(OSError):
-            os.posix_fallocate(descriptor, 0, free.f_bavail * free.f_frsize)
+            while True:
+                os.write(descriptor, bytes(4096))
         yield
     finally:
         os.close(descriptor)

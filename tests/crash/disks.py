@@ -90,6 +90,7 @@ class LoopDisk:
         self._megabytes = megabytes
         self._options = ",".join(filter(None, (_OPTIONS[kind], options)))
         self._device = ""
+        self._mounted = False
 
     def __enter__(self) -> Self:
         self.root.mkdir(parents=True)
@@ -130,13 +131,18 @@ class LoopDisk:
             os.fsencode(one) for one in (self._device, self.root, self.kind, self._options)
         )
         _check(_LIBC.mount(source, target, kind, 0, options))
+        self._mounted = True
 
     def unmount(self, seconds: float = 10) -> None:
-        """Unmount it, as soon as whoever had files open is gone."""
+        """Unmount it, as soon as whoever had files open is gone, and whoever had copied the mount."""
+        known = Path("/sys/fs", self.kind, self.name)
 
         def gone() -> bool:
+            if not self._mounted:
+                return not known.exists()
             if _LIBC.umount2(os.fsencode(self.root), 0) == 0:
-                return True
+                self._mounted = False
+                return not known.exists()
             number = ctypes.get_errno()
             if number != 16:  # EBUSY
                 raise OSError(number, os.strerror(number), str(self.root))

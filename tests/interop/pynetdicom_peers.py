@@ -23,13 +23,13 @@ def send(port: int, files: Sequence[RealFile], *, called: str = "HILUM") -> None
         ae.add_requested_context(sop_class, transfer_syntax)
     association = ae.associate("127.0.0.1", port, ae_title=called)
     assert association.is_established
-    _leave_answers_to_who_asked(association)
+    leave_answers_to_who_asked(association)
     assert [association.send_c_store(file.path).Status for file in files] == [0] * len(files)
     association.release()
     assert association.is_released
 
 
-def _leave_answers_to_who_asked(association: Association) -> None:
+def leave_answers_to_who_asked(association: Association) -> None:
     """Keep the thread that looks for requests of the peer from taking, on a busy machine, the answer to one of ours."""
     take = association.dimse.get_msg
     association.dimse.get_msg = lambda block=False: take(block) if block else (None, None)

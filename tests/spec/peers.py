@@ -14,6 +14,8 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.association import Association
 from pynetdicom.pdu import A_ASSOCIATE_RJ, A_RELEASE_RQ, PDU
 
+from interop.pynetdicom_peers import leave_answers_to_who_asked
+
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT_LE = "1.2.840.10008.1.2"
 EXPLICIT_LE = "1.2.840.10008.1.2.1"
@@ -45,6 +47,7 @@ def modality(
         ae.add_requested_context(sop_class, list(syntaxes))
     handlers = [] if heard is None else [(evt.EVT_PDU_RECV, lambda event: heard.append(event.pdu))]
     association = ae.associate("127.0.0.1", port, ae_title=called, ext_neg=list(extended), evt_handlers=handlers)
+    leave_answers_to_who_asked(association)
     try:
         yield association
     finally:
