@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import structlog
 
 from hilum import states
-from hilum.ledger import dispatch
+from hilum.ledger import settling
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
 from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, note, renew
@@ -54,10 +54,10 @@ class ReceiptStep:
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Settling]:
         """Jobs whose deliveries all ended."""
         with self.database.read() as connection:
-            if not dispatch.anything_settled(connection, now):
+            if not settling.anything_settled(connection, now):
                 return ()
         with self.database.write() as connection:
-            rows = dispatch.claim_settled(connection, owner=self.owner, now=now, until=until, limit=limit)
+            rows = settling.claim_settled(connection, owner=self.owner, now=now, until=until, limit=limit)
         return [
             Settling(
                 lease=lease_of(row),
@@ -76,7 +76,7 @@ class ReceiptStep:
         """
         job.lease.refuse_poison("writing its receipt")
         with self.database.read() as connection:
-            rows = dispatch.receipt_rows(connection, JobId(str(job.lease.id)))
+            rows = settling.receipt_rows(connection, JobId(str(job.lease.id)))
         text = json.dumps(receipt(job, rows), indent=2, ensure_ascii=False)
         if job.folder.is_dir():
             write_whole(job.folder / RECEIPT, text + "\n")
@@ -88,7 +88,7 @@ class ReceiptStep:
         """The job is complete."""
         keep = max(self.keep(), self.keep_given_up()) if given_up else self.keep()
         with self.database.write() as connection:
-            dispatch.settled(connection, job.lease, remove_at=now + keep, now=now)
+            settling.settled(connection, job.lease, remove_at=now + keep, now=now)
 
     def failed(self, job: Settling, error: Exception, now: datetime) -> None:
         """The disk may have room again later; what ends the gateway each time goes without a receipt."""
@@ -97,7 +97,7 @@ class ReceiptStep:
             remedy = f"what was sent where is in the ledger: hilum jobs show {job.name}"
             with self.database.write() as connection:
                 note(connection, "job", str(job.lease.id), "no receipt", now=now, why=str(error), remedy=remedy)
-                dispatch.settled(connection, job.lease, remove_at=now + keep, now=now)
+                settling.settled(connection, job.lease, remove_at=now + keep, now=now)
             return
         values = {"not_before": now + timedelta(seconds=30), "why": f"its receipt cannot be written: {error}"}
         with self.database.write() as connection:

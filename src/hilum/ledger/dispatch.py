@@ -1,4 +1,4 @@
-"""Results and their deliveries."""
+"""Due deliveries, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, true, tuple_, update
 
 from hilum import states
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import destinations
+from hilum.ledger.prepared import Prepared
 from hilum.ledger.tables import deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, born, claim, give_back, note, unleased
+from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, unleased
 from hilum.ledger.work import refuse_if_expiring
 from hilum.model import DeliveryId, JobId, ResultId
 
@@ -21,35 +22,16 @@ from hilum.model import DeliveryId, JobId, ResultId
 PARCEL: Final = 10_000
 #: Rows that one transaction gives up: each writes history, and other writers wait meanwhile.
 _BATCH: Final = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewResult:
-    """A DICOM file that a job wrote and that can be sent.
-
-    Attributes:
-        path: Below the job's ``output/``.
-        offset: Where its data set begins, in bytes.
-        size: Of the file, in bytes.
-        sha256: Of the file, hexadecimal.
-    """
-
-    path: str
-    sop_class: str
-    sop_instance: str
-    transfer_syntax: str
-    study: str
-    offset: int
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotSent:
-    """A file in a job's ``output/`` that is not sent, and why."""
-
-    path: str
-    why: str
+_ONE_MORE: Final = deliveries.c.attempts + 1
+_BEGINS: Final = Prepared(
+    update(deliveries)
+    .where(
+        deliveries.c.id == bindparam("row_id"),
+        deliveries.c.fence == bindparam("its_fence"),
+        deliveries.c.lease_until.is_not(None),
+    )
+    .values(begun=1)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,56 +66,6 @@ class Parcel:
     folder: str
     destination: str
     files: tuple[DueFile, ...]
-
-
-def collected(
-    connection: Connection,
-    lease: Lease,
-    found: Sequence[NewResult],
-    rejected: Sequence[NotSent],
-    destinations: Sequence[str],
-    *,
-    now: datetime,
-) -> None:
-    """Record a finished job's results and make their deliveries due, together with the job's own step."""
-    job = str(lease.id)
-    why = f"{len(found)} DICOM files" if found else "no DICOM file in output/: nothing to deliver"
-    apply(
-        connection,
-        jobs,
-        job,
-        states.JobEvent.COLLECTED,
-        now=now,
-        fence=lease.fence,
-        why=why,
-        values={"not_before": now, "why": ""},
-    )
-    for file in rejected:
-        note(
-            connection,
-            "result",
-            f"{job}:{file.path}",
-            "not sent",
-            now=now,
-            why=file.why,
-            remedy="results are regular DICOM files written completely before job.done",
-        )
-    for result in found:
-        row = {"job_id": job} | {name: getattr(result, name) for name in NewResult.__slots__}
-        result_id = connection.execute(results.insert().returning(results.c.id), row).scalar_one()
-        for destination in dict.fromkeys(destinations):  # a processor may name one twice
-            delivery = connection.execute(
-                deliveries.insert().returning(deliveries.c.id),
-                {
-                    "job_id": job,
-                    "result_id": result_id,
-                    "destination": destination,
-                    "state": states.Delivery.DUE,
-                    "queued_at": now,
-                    "not_before": now,
-                },
-            ).scalar_one()
-            born(connection, deliveries, delivery, states.Delivery.DUE, now=now, why=f"for {destination}")
 
 
 def claim_parcel(
@@ -236,7 +168,7 @@ def _due_file(result: AnyRow, delivery: AnyRow, *, suspect: bool) -> DueFile:
 def begins(connection: Connection, lease: Lease) -> None:
     """This file is on its way now; one that was leased by itself counts as such from its claim on."""
     if lease.begun == 0:
-        connection.execute(update(deliveries).where(_held([lease])).values(begun=1))
+        _BEGINS.run(connection, {"row_id": lease.id, "its_fence": lease.fence})
 
 
 def give_back_all(connection: Connection, leases: Sequence[Lease], **values: Any) -> None:  # noqa: ANN401
@@ -276,7 +208,7 @@ def next_due(connection: Connection, now: datetime, avoid: Collection[str]) -> d
 
 def delivered(connection: Connection, lease: Lease, *, status: int, why: str, now: datetime) -> None:
     """The peer has it: it is never sent there again."""
-    values = {"status": status, "ended_at": now, "attempts": deliveries.c.attempts + 1, "why": why}
+    values = {"status": status, "ended_at": now, "attempts": _ONE_MORE, "why": why}
     apply(
         connection,
         deliveries,
@@ -293,14 +225,14 @@ def postponed(
     connection: Connection, lease: Lease, *, status: int | None, why: str, not_before: datetime, now: datetime
 ) -> None:
     """This attempt failed; the next one has its time."""
-    values = {"status": status, "not_before": not_before, "attempts": deliveries.c.attempts + 1, "why": why}
+    values = {"status": status, "not_before": not_before, "attempts": _ONE_MORE, "why": why}
     event = states.DeliveryEvent.FAILED_FOR_NOW
     apply(connection, deliveries, lease.id, event, now=now, fence=lease.fence, why=why, values=values)
 
 
 def given_up(connection: Connection, lease: Lease, *, status: int | None, why: str, remedy: str, now: datetime) -> None:
     """It will not be tried again unless an operator asks."""
-    values = {"status": status, "ended_at": now, "attempts": deliveries.c.attempts + 1, "why": why}
+    values = {"status": status, "ended_at": now, "attempts": _ONE_MORE, "why": why}
     event = states.DeliveryEvent.FAILED_FOR_GOOD
     apply(connection, deliveries, lease.id, event, now=now, fence=lease.fence, why=why, remedy=remedy, values=values)
 
@@ -356,57 +288,3 @@ def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
     if job.state == states.Job.COMPLETE:
         reopened: Mapping[str, Any] = {"completed_at": None, "remove_at": None, "not_before": now}
         apply(connection, jobs, job.id, states.JobEvent.REOPENED, now=now, values=reopened)
-
-
-def _all_ended(now: datetime) -> ColumnElement[bool]:
-    due = select(deliveries.c.id).where(deliveries.c.job_id == jobs.c.id, deliveries.c.state == states.Delivery.DUE)
-    return and_(jobs.c.state == states.Job.COLLECTED, jobs.c.not_before <= now, ~due.exists())
-
-
-def anything_settled(connection: Connection, now: datetime) -> bool:
-    """Whether a job waits for its receipt."""
-    found = select(jobs.c.id).where(_all_ended(now), unleased(jobs, now))
-    return bool(connection.execute(select(found.exists())).scalar())
-
-
-def claim_settled(
-    connection: Connection, *, owner: str, now: datetime, until: datetime, limit: int
-) -> Sequence[AnyRow]:
-    """Lease jobs whose deliveries have all ended, to write their receipts."""
-    order: list[ColumnElement[Any]] = [jobs.c.not_before]
-    return claim(connection, jobs, _all_ended(now), owner=owner, now=now, until=until, limit=limit, order_by=order)
-
-
-def receipt_rows(connection: Connection, job: JobId) -> Sequence[AnyRow]:
-    """Results of a job, each with its deliveries (none: ``destination`` is NULL), by path and destination."""
-    return connection.execute(
-        select(
-            results.c.path,
-            results.c.sop_class,
-            results.c.sop_instance,
-            results.c.transfer_syntax,
-            results.c.size,
-            results.c.sha256,
-            deliveries.c.id.label("delivery_id"),
-            deliveries.c.destination,
-            deliveries.c.state,
-            deliveries.c.status,
-            deliveries.c.attempts,
-            deliveries.c.queued_at,
-            deliveries.c.ended_at,
-            deliveries.c.why,
-        )
-        .join_from(results, deliveries, deliveries.c.result_id == results.c.id, isouter=True)
-        .where(results.c.job_id == job)
-        .order_by(results.c.path, deliveries.c.destination)
-    ).all()
-
-
-def settled(connection: Connection, lease: Lease, *, remove_at: datetime, now: datetime) -> None:
-    """The receipt is written; unless an operator wanted a delivery again meanwhile: then it is not the last one."""
-    due = select(deliveries.c.id).where(deliveries.c.job_id == lease.id, deliveries.c.state == states.Delivery.DUE)
-    if connection.execute(due.limit(1)).first() is not None:
-        give_back(connection, jobs, lease)
-        return
-    values = {"completed_at": now, "remove_at": remove_at, "why": ""}
-    apply(connection, jobs, lease.id, states.JobEvent.SETTLED, now=now, fence=lease.fence, values=values)

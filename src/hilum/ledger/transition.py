@@ -11,15 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, or_, select, update
 
 from hilum import states
 from hilum.errors import LocalError, PermanentError
 from hilum.ledger import tables
 from hilum.ledger.database import log_when_done
+from hilum.ledger.prepared import Prepared
 
 
 class LeaseLostError(LocalError):
@@ -88,6 +90,18 @@ _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any],
     }
 )
 
+_WHERE_IT_STANDS: Final[Mapping[str, Prepared]] = MappingProxyType(
+    {
+        name: Prepared(select(table.c.state, table.c.fence).where(table.c.id == bindparam("row_id")))
+        for name, table in tables.metadata.tables.items()
+        if name in _MACHINES
+    }
+)
+_LINE: Final = Prepared(
+    tables.history.insert(),
+    columns=("at", "machine", "subject", "from_state", "event", "to_state", "why", "remedy"),
+)
+
 
 def apply(
     connection: Connection,
@@ -106,7 +120,7 @@ def apply(
     Args:
         why: For the operator; no personal data.
         fence: The lease under which the caller worked; ``None`` for what comes from outside (an operator, a peer).
-        values: Other columns that change with it.
+        values: Other columns that change with it; one that is computed by the database is the same object each time.
 
     Returns:
         The new state.
@@ -117,14 +131,19 @@ def apply(
         IllegalTransitionError: The state does not know the event.
     """
     machine, state_type, transitions = _MACHINES[table.name]
-    row = connection.execute(select(table.c.state, table.c.fence).where(table.c.id == row_id)).one_or_none()
+    row = _WHERE_IT_STANDS[table.name].run(connection, {"row_id": row_id}).one_or_none()
     if row is None:
         raise NoSuchRowError(f"there is no {machine} {row_id}")
     if fence is not None and row.fence != fence:
         raise LeaseLostError(f"{machine} {row_id}: the lease with fence {fence} was lost, the row has {row.fence}")
     before = state_type(row.state)
     after: StrEnum = states.advance(transitions, before, event)
-    connection.execute(update(table).where(table.c.id == row_id).values(state=after.value, **_ENDED, **values))
+    computed = tuple((name, value) for name, value in values.items() if isinstance(value, ColumnElement))
+    given = {name: value for name, value in values.items() if not isinstance(value, ColumnElement)}
+    change = _change(table, tuple(given), computed)
+    change.run(
+        connection, {"row_id": row_id, "new_state": after.value} | {f"new_{name}": given[name] for name in given}
+    )
     note(connection, machine, str(row_id), event, now=now, why=why, remedy=remedy, before=before, after=after)
     level = logging.WARNING if remedy else logging.DEBUG if machine == "delivery" else logging.INFO
     about = {"subject": str(row_id), "state": str(after)} | ({"why": why} if why else {})
@@ -132,9 +151,27 @@ def apply(
     return after
 
 
+@lru_cache(maxsize=256)
+def _change(table: Table, given: tuple[str, ...], computed: tuple[tuple[str, ColumnElement[Any]], ...]) -> Prepared:
+    """Another state, other values of these columns, and no lease any more."""
+    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in ("state", *given)}
+    return Prepared(update(table).where(table.c.id == bindparam("row_id")).values(**values, **dict(computed), **_ENDED))
+
+
 def born(connection: Connection, table: Table, row_id: RowId, state: StrEnum, *, now: datetime, why: str = "") -> None:
     """Write the first line of history of a row that was just inserted in ``state``."""
-    note(connection, _MACHINES[table.name][0], str(row_id), "made", now=now, why=why, after=state)
+    born_all(connection, table, {row_id: why}, state, now=now)
+
+
+def born_all(connection: Connection, table: Table, rows: Mapping[Any, str], state: StrEnum, *, now: datetime) -> None:
+    """The same for many rows.
+
+    Args:
+        rows: By its id, why each was made.
+    """
+    machine = _MACHINES[table.name][0]
+    lines = [_line(machine, str(row_id), "made", now, why=why, after=state) for row_id, why in rows.items()]
+    _LINE.run_all(connection, lines)
 
 
 def note(
@@ -150,19 +187,31 @@ def note(
     after: str = "",
 ) -> None:
     """Write a line of history; called directly for what has no row: a refused peer, a file that is not sent."""
-    connection.execute(
-        tables.history.insert(),
-        {
-            "at": now,
-            "machine": machine,
-            "subject": subject,
-            "from_state": str(before),
-            "event": str(event),
-            "to_state": str(after),
-            "why": why,
-            "remedy": remedy,
-        },
-    )
+    line = _line(machine, subject, event, now, why=why, remedy=remedy, before=before, after=after)
+    _LINE.run(connection, line)
+
+
+def _line(
+    machine: str,
+    subject: str,
+    event: str,
+    now: datetime,
+    *,
+    why: str = "",
+    remedy: str = "",
+    before: str = "",
+    after: str = "",
+) -> Mapping[str, Any]:
+    return {
+        "at": now,
+        "machine": machine,
+        "subject": subject,
+        "from_state": str(before),
+        "event": str(event),
+        "to_state": str(after),
+        "why": why,
+        "remedy": remedy,
+    }
 
 
 def claim(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hilum.ledger.dispatch import NewResult, NotSent
+from hilum.ledger.collecting import NewResult, NotSent
 from hilum.results import policy
 from hilum.store.rescan import Scanned, examine
 from hilum.store.scan import Unreadable

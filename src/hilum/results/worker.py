@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hilum import states
-from hilum.ledger import dispatch, work
+from hilum.ledger import collecting, work
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
 from hilum.ledger.transition import Lease, PoisonError, give_back, lease_of, renew
@@ -109,7 +109,7 @@ class CollectStep:
                 give_back(connection, jobs, job.lease, values={"not_before": now + outcome.wait})
             return
         with self.database.write() as connection:
-            dispatch.collected(connection, job.lease, outcome.results, outcome.not_sent, job.destinations, now=now)
+            collecting.collected(connection, job.lease, outcome.results, outcome.not_sent, job.destinations, now=now)
         self._seen.pop(job.lease.id, None)
 
     def failed(self, job: Finished, error: Exception, now: datetime) -> None:

@@ -16,7 +16,7 @@ from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.settings import DeliverySettings
 from hilum.deliver.worker import SendStep
-from hilum.ledger import dispatch, planning
+from hilum.ledger import collecting, planning
 from hilum.ledger.dispatch import Parcel
 from hilum.ledger.planning import NewJob
 from hilum.ledger.transition import AnyRow, Lease
@@ -98,7 +98,7 @@ class Sending:
         with self.desk.database.write() as connection:
             planning.adopted(connection, job, now=self.clock())
             lease = Lease(id=name, fence=0)
-            dispatch.collected(connection, lease, found.results, (), destinations, now=self.clock())
+            collecting.collected(connection, lease, found.results, (), destinations, now=self.clock())
         return folder
 
     def claim(self, limit: int = 32) -> Sequence[Parcel]:

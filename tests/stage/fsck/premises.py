@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.data import make_instance
 from hilum.fsck import Finding, Inspection
-from hilum.ledger import dispatch, work
+from hilum.ledger import collecting, work
 from hilum.ledger.tables import associations, instances, jobs
 from hilum.ledger.transition import AnyRow, Lease
 from hilum.model import GroupKind
@@ -94,7 +94,7 @@ class Premises:
         with self.database.write() as connection:
             work.started(connection, self.lease(job), now=now)
             work.succeeded(connection, self.lease(job), now=now)
-            dispatch.collected(connection, self.lease(job), found.results, (), ["PACS"], now=now)
+            collecting.collected(connection, self.lease(job), found.results, (), ["PACS"], now=now)
 
     def lease(self, job: AnyRow) -> Lease:
         """The right to record something of a job."""

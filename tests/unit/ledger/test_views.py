@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from hilum import states
-from hilum.ledger import destinations, dispatch, planning, tables, views, work
+from hilum.ledger import collecting, destinations, dispatch, planning, tables, views, work
+from hilum.ledger.collecting import NewResult, NotSent
 from hilum.ledger.database import Database
-from hilum.ledger.dispatch import NewResult, NotSent
 from hilum.ledger.transition import Lease, NoSuchRowError, note
 from hilum.model import GroupKind, JobId
 from stage.ledger.clock import MovableClock
@@ -105,7 +105,7 @@ class Bench:
             for number, path in enumerate(paths)
         ]
         with self.database.write() as connection:
-            dispatch.collected(connection, lease, found, rejected, to, now=self.clock())
+            collecting.collected(connection, lease, found, rejected, to, now=self.clock())
 
     def parcel(self, destination: str) -> Sequence[dispatch.DueFile]:
         """Claim what is due for one destination, as the sender does."""

@@ -1,0 +1,96 @@
+"""What a finished job wrote, on its way into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from hilum import states
+from hilum.ledger.tables import deliveries, jobs, results
+from hilum.ledger.transition import Lease, apply, born_all, note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResult:
+    """A DICOM file that a job wrote and that can be sent.
+
+    Attributes:
+        path: Below the job's ``output/``.
+        offset: Where its data set begins, in bytes.
+        size: Of the file, in bytes.
+        sha256: Of the file, hexadecimal.
+    """
+
+    path: str
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    study: str
+    offset: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """A file in a job's ``output/`` that is not sent, and why."""
+
+    path: str
+    why: str
+
+
+def collected(
+    connection: Connection,
+    lease: Lease,
+    found: Sequence[NewResult],
+    rejected: Sequence[NotSent],
+    destinations: Sequence[str],
+    *,
+    now: datetime,
+) -> None:
+    """Record a finished job's results and make their deliveries due, together with the job's own step."""
+    job = str(lease.id)
+    why = f"{len(found)} DICOM files" if found else "no DICOM file in output/: nothing to deliver"
+    apply(
+        connection,
+        jobs,
+        job,
+        states.JobEvent.COLLECTED,
+        now=now,
+        fence=lease.fence,
+        why=why,
+        values={"not_before": now, "why": ""},
+    )
+    for file in rejected:
+        note(
+            connection,
+            "result",
+            f"{job}:{file.path}",
+            "not sent",
+            now=now,
+            why=file.why,
+            remedy="results are regular DICOM files written completely before job.done",
+        )
+    _insert(connection, job, found, list(dict.fromkeys(destinations)), now)  # a processor may name one twice
+
+
+def _insert(
+    connection: Connection, job: str, found: Sequence[NewResult], destinations: Sequence[str], now: datetime
+) -> None:
+    if not found:
+        return
+    rows = [{"job_id": job} | {name: getattr(result, name) for name in NewResult.__slots__} for result in found]
+    made = results.insert().returning(results.c.id, sort_by_parameter_order=True)
+    ids = connection.execute(made, rows).scalars().all()
+    same = {"job_id": job, "state": states.Delivery.DUE, "queued_at": now, "not_before": now}
+    # By result and not by destination: ids follow the order in which they are sent.
+    due = [same | {"result_id": one, "destination": destination} for one in ids for destination in destinations]
+    if not due:
+        return
+    made = deliveries.insert().returning(deliveries.c.id, sort_by_parameter_order=True)
+    numbers = connection.execute(made, due).scalars().all()
+    lines = {number: f"for {row['destination']}" for number, row in zip(numbers, due, strict=True)}
+    born_all(connection, deliveries, lines, states.Delivery.DUE, now=now)
