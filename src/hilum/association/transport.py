@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from dataclasses import dataclass
@@ -24,6 +25,10 @@ LARGE_BUFFER_BYTES: Final = 1024 * 1024
 # TCP_QUICKACK is Linux's; elsewhere delayed acknowledgements cost speed, not correctness.
 _QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 _MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
+
+_TIMEVAL: Final = struct.Struct("ll")
+#: The kernel takes none for "no limit".
+_LEAST_WAIT: Final = 0.001
 
 
 class Wait(StrEnum):
@@ -79,6 +84,11 @@ class Link:
         self._interrupted = False
         self._cut = False
         self._writable = True
+        self._allowed = 0.0  # seconds that the kernel lets one recv wait
+        self._acknowledged = True  # what was read last: an answer of ours takes the acknowledgement along
+        # Python's own time-outs cost two more system calls for each read and each write.
+        sock.settimeout(None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(write_seconds))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def widen(self) -> None:
@@ -124,16 +134,39 @@ class Link:
 
     def _read(self, seconds: float) -> int:
         """One ``recv`` into the buffer; 0 = closed. Raises ``TimeoutError``."""
-        # With no time left, what is already there is still taken: only a peer that sends nothing is late.
-        self._socket.settimeout(max(0.0, seconds))
-        try:
-            count = self._socket.recv_into(self._buffer)
-        except BlockingIOError:
-            raise TimeoutError from None
-        if _QUICKACK is not None:
+        if not self._acknowledged and _QUICKACK is not None:
             # The kernel falls back to delayed acknowledgements by itself, and many senders wait for each one.
             self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        count = self._take(seconds)
+        self._acknowledged = False
         return count
+
+    def _take(self, seconds: float) -> int:
+        """``recv`` within so many seconds; with none, what is already there."""
+        if seconds <= 0:
+            return self._at_once()
+        # Any limit that is not much shorter will do at first: most reads wait for less, and each change is a call.
+        if not seconds / 2 <= self._allowed <= seconds:
+            self._allow(seconds * 0.75)
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return self._socket.recv_into(self._buffer)
+            except BlockingIOError:
+                left = until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            self._allow(left)
+
+    def _at_once(self) -> int:
+        try:
+            return self._socket.recv_into(self._buffer, 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            raise TimeoutError from None
+
+    def _allow(self, seconds: float) -> None:
+        self._allowed = seconds
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(seconds))
 
     def flush(self, *, more: bool = False) -> list[LinkEvent]:
         """Write what the connection has queued; arguments and result as for ``send``."""
@@ -154,15 +187,27 @@ class Link:
         if not self._writable:
             return [ConnectionLost()]
         try:
-            self._socket.settimeout(self._write_seconds)
-            self._socket.sendall(data, _MORE if more else 0)
-        except TimeoutError:
+            self._put(data, _MORE if more else 0)
+        except (BlockingIOError, TimeoutError):
             self._writable = False
             return [TimedOut(f"the peer took no data for {self._write_seconds:g} s", Wait.WRITE)]
         except OSError:
             self._writable = False
             return self._last_words()
         return []
+
+    def _put(self, data: bytes | bytearray | memoryview, flags: int) -> None:
+        """Send all of it. Raises ``BlockingIOError`` or ``TimeoutError``: the peer takes nothing, or too slowly."""
+        until = time.monotonic() + self._write_seconds
+        sent = self._socket.send(data, flags)  # waits until all is taken, unless the time or a signal ends it
+        self._acknowledged = True
+        if sent == len(data):
+            return
+        rest = memoryview(data)[sent:]
+        while rest:
+            if time.monotonic() >= until:
+                raise TimeoutError
+            rest = rest[self._socket.send(rest, flags) :]
 
     def _last_words(self) -> list[LinkEvent]:
         """What the peer said before it stopped listening: often an A-ABORT that explains why."""
@@ -179,9 +224,8 @@ class Link:
 
     def pending(self) -> bool:
         """Whether something can be read without waiting."""
-        self._socket.settimeout(0.0)
         try:
-            self._socket.recv(1, socket.MSG_PEEK)
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:
@@ -228,6 +272,11 @@ class Link:
 
     def _drain(self, until: float) -> None:
         while (left := until - time.monotonic()) > 0:
-            self._socket.settimeout(left)
-            if self._socket.recv_into(self._buffer) == 0 or self._cut:
+            if self._take(left) == 0 or self._cut:
                 return
+
+
+def _timeval(seconds: float) -> bytes:
+    """As the socket options SO_RCVTIMEO and SO_SNDTIMEO take it."""
+    microseconds = round(max(seconds, _LEAST_WAIT) * 1e6)
+    return _TIMEVAL.pack(*divmod(microseconds, 1_000_000))

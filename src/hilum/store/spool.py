@@ -26,7 +26,7 @@ from typing import Final
 from hilum.config import Durability
 from hilum.errors import LocalError, PermanentError, TemporaryError
 from hilum.model import AETitle, AssociationId, AssociationInfo
-from hilum.store.durable import make_folders, sync_folder, write_file
+from hilum.store.durable import make_folders, start_writing, sync_folder, write_file
 from hilum.store.rescan import rescan
 
 __all__ = [
@@ -51,10 +51,15 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLO
 #: How many buffers one ``writev`` takes.
 _IOV_MAX: Final = os.sysconf("SC_IOV_MAX")
 
-#: With durability "association" files are synced while the next ones arrive. So many of one association may wait for
-#: it, each with an open descriptor: then its release has little left to wait for.
-_SYNCING_FILES: Final = 16
-_SYNCERS: Final = ThreadPoolExecutor(8, thread_name_prefix="hilum-sync")
+#: The disk begins with a large file while the rest of it arrives, so much at a time.
+_STRETCH_BYTES: Final = 8 << 20
+#: With durability "association" files are synced while the next ones arrive, so that its release has little left to
+#: wait for: batch by batch, since to hand over each small file costs more than to receive it.
+_BATCH_FILES: Final = 16
+_BATCH_BYTES: Final = 4 << 20
+#: So many batches of one association may wait for it, each file with an open descriptor.
+_BATCHES: Final = 2
+_SYNCERS: Final = ThreadPoolExecutor(4, thread_name_prefix="hilum-sync")
 
 _REMEDIES: Final = {
     errno.ENOSPC: "free space on that disk",
@@ -69,6 +74,7 @@ class AssociationFolder:
 
     Attributes:
         path: Where it is.
+        prefix: That of the name of each file in it, up to its number.
     """
 
     def __init__(self, root: Path, info: AssociationInfo, durability: Durability) -> None:
@@ -80,11 +86,14 @@ class AssociationFolder:
             TemporaryError: They could not be made; nothing is left of them if it could be removed.
         """
         self.path = root / info.id
+        self.prefix = f"{self.path}{os.sep}"
         self._durability = durability
         self._count = 0
+        self._batch: list[int] = []  # descriptors of files that are whole and that nobody syncs yet
+        self._batch_bytes = 0
         self._syncing: deque[Future[None]] = deque()
         self._failed: OSError | None = None  # of a sync; final, see above
-        self._refused: list[Path] = []  # files of refused instances that the disk would not let go
+        self._refused: list[str] = []  # files of refused instances that the disk would not let go
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             if self.path.is_symlink():
@@ -122,8 +131,7 @@ class AssociationFolder:
         self._drop_refused()
         if self._durability is Durability.INSTANCE:
             return
-        while self._syncing:
-            self._await_oldest()
+        self._await_batches()
         if self._failed is None:
             with suppress(OSError):  # which _failed keeps
                 self._sync_entries()
@@ -144,45 +152,61 @@ class AssociationFolder:
         Raises:
             TemporaryError: Something is left; trying again may help.
         """
-        while self._syncing:
-            self._await_oldest()
+        self._await_batches()
         remove_folder(self.path.parent, self.path.name)
 
-    def drop(self, *paths: Path) -> None:
+    def drop(self, *files: str) -> None:
         """Remove files of an instance that was not accepted, now or when the disk is well again."""
-        self._refused += paths
+        self._refused += files
         self._drop_refused()
 
     def _drop_refused(self) -> None:
         left = []
-        for path in self._refused:
+        for file in self._refused:
             try:
-                path.unlink(missing_ok=True)
+                os.unlink(file)
+            except FileNotFoundError:
+                pass
             except OSError:
-                left.append(path)
+                left.append(file)
         self._refused = left
 
-    def keep(self, part: Path, whole: Path, descriptor: int) -> None:
+    def keep(self, part: str, whole: str, descriptor: int, size: int) -> None:
         """Give a complete file its final name, as durably as configured. The descriptor is closed in any case.
 
         Raises:
             OSError: The file cannot be relied on; it may have either name.
         """
         if self._durability is Durability.INSTANCE:
-            _sync_and_close(descriptor)
-            part.rename(whole)
+            _sync_and_close([descriptor])
+            os.rename(part, whole)
             self._sync_entries()
             return
-        self._syncing.append(_SYNCERS.submit(_sync_and_close, descriptor))
-        part.rename(whole)
-        while len(self._syncing) > _SYNCING_FILES:
-            self._await_oldest()
+        self._batch.append(descriptor)
+        self._batch_bytes += size
+        os.rename(part, whole)
+        if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
+            while len(self._syncing) >= _BATCHES:
+                self._await(self._syncing.popleft())
+            self._syncing.append(_SYNCERS.submit(_sync_and_close, self._take_batch()))
         if self._failed is not None:
             raise self._failed
 
-    def _await_oldest(self) -> None:
+    def _take_batch(self) -> list[int]:
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        return batch
+
+    def _await_batches(self) -> None:
         try:
-            self._syncing.popleft().result()
+            _sync_and_close(self._take_batch())
+        except OSError as error:
+            self._failed = error
+        while self._syncing:
+            self._await(self._syncing.popleft())
+
+    def _await(self, syncing: Future[None]) -> None:
+        try:
+            syncing.result()
         except OSError as error:
             self._failed = error
 
@@ -200,10 +224,9 @@ class InstanceFile:
     Attributes:
         number: Its place in the association, from 1.
         size: Of the file so far, in bytes, ``meta`` included.
-        path: Where it is once it is committed.
     """
 
-    __slots__ = ("_descriptor", "_error", "_folder", "_part", "_unwritten", "number", "path", "size")
+    __slots__ = ("_begun", "_descriptor", "_error", "_folder", "_part", "_unwritten", "_whole", "number", "size")
 
     def __init__(self, folder: AssociationFolder, number: int, meta: bytes) -> None:
         """Make the file; ``AssociationFolder.new_instance`` calls this.
@@ -213,13 +236,20 @@ class InstanceFile:
         """
         self.number = number
         self.size = 0
-        self.path = folder.path / f"{number}.dcm"
-        self._part = folder.path / f"{number}.part"
+        self._begun = 0  # bytes that the disk was told to begin with
+        # Not Path: on a fast network making two of them for each instance shows.
+        self._whole = f"{folder.prefix}{number}.dcm"
+        self._part = f"{folder.prefix}{number}.part"
         self._folder = folder
         self._unwritten: tuple[bytes, ...] = (meta,)  # goes out with the first fragments: one system call less
         self._error: OSError | None = None
         # Nobody else enters this folder; but the job's folder gets a link, and the umask decides who reads that.
         self._descriptor = os.open(self._part, _CREATE, 0o644)
+
+    @property
+    def path(self) -> Path:
+        """Where it is once it is committed."""
+        return Path(self._whole)
 
     def write(self, fragments: Sequence[memoryview | bytes]) -> None:
         """Append; the fragments are not kept. After an error, which ``commit`` tells, nothing more is written."""
@@ -228,6 +258,9 @@ class InstanceFile:
         try:
             self.size += _write_all(self._descriptor, (*self._unwritten, *fragments))
             self._unwritten = ()
+            if self.size - self._begun >= _STRETCH_BYTES:
+                start_writing(self._descriptor, self._begun, self.size - self._begun)
+                self._begun = self.size
         except OSError as error:
             self._error = error
             self.discard()  # at once: on a full disk what is already there stands in the way of others
@@ -238,12 +271,13 @@ class InstanceFile:
         Raises:
             TemporaryError: That failed, or a write before; nothing is left of the file.
         """
-        self.write(())
+        if self._unwritten:
+            self.write(())
         error = self._error
         if error is None:
             descriptor, self._descriptor = self._descriptor, -1
             try:
-                self._folder.keep(self._part, self.path, descriptor)
+                self._folder.keep(self._part, self._whole, descriptor, self.size)
             except OSError as failure:
                 error = failure
         if error is not None:
@@ -256,7 +290,7 @@ class InstanceFile:
             descriptor, self._descriptor = self._descriptor, -1
             with suppress(OSError):
                 os.close(descriptor)
-        self._folder.drop(self._part, self.path)
+        self._folder.drop(self._part, self._whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -431,11 +465,26 @@ def _write_all(descriptor: int, buffers: Sequence[memoryview | bytes]) -> int:
     return total
 
 
-def _sync_and_close(descriptor: int) -> None:
-    try:
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync_and_close(descriptors: Sequence[int]) -> None:
+    """Sync files and close all of them, whatever comes of it.
+
+    Raises:
+        OSError: One could not be synced, the first one that could not.
+    """
+    failed: OSError | None = None
+    if len(descriptors) > 1:
+        for descriptor in descriptors:
+            start_writing(descriptor, 0, 0)
+    for descriptor in descriptors:
+        try:
+            if failed is None:
+                os.fdatasync(descriptor)
+        except OSError as error:
+            failed = error
+        finally:
+            os.close(descriptor)
+    if failed is not None:
+        raise failed
 
 
 def _temporary(what: str, error: OSError) -> TemporaryError:

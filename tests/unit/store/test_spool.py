@@ -271,7 +271,7 @@ def test_an_instance_that_cannot_be_synced_is_not_kept(tmp_path: Path) -> None:
     folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
     descriptor = pipe_end()
     with pytest.raises(OSError, match="Invalid argument"):
-        folder.keep(folder.path / "1.part", folder.path / "1.dcm", descriptor)
+        folder.keep(folder.prefix + "1.part", folder.prefix + "1.dcm", descriptor, 4)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
     store(folder)
@@ -282,7 +282,7 @@ def test_what_the_disk_would_not_let_go_is_removed_when_it_is_well_again(tmp_pat
     folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
     refused = folder.path / "1.dcm"
     refused.mkdir()  # which unlink does not remove
-    folder.drop(refused)
+    folder.drop(str(refused))
     folder.sync()
     assert refused.exists()
     refused.rmdir()
@@ -294,7 +294,7 @@ def test_what_the_disk_would_not_let_go_is_removed_when_it_is_well_again(tmp_pat
 def test_a_sync_that_failed_once_is_never_asked_again(tmp_path: Path) -> None:
     folder = AssociationFolder(tmp_path, INFO, Durability.ASSOCIATION)
     (folder.path / "1.part").touch()
-    folder.keep(folder.path / "1.part", folder.path / "1.dcm", pipe_end())
+    folder.keep(folder.prefix + "1.part", folder.prefix + "1.dcm", pipe_end(), 4)
     for _ in range(2):
         with pytest.raises(TemporaryError, match="could not be synced to disk"):
             folder.sync()
@@ -305,7 +305,7 @@ def test_a_sync_that_failed_once_is_never_asked_again(tmp_path: Path) -> None:
 def test_a_sync_that_failed_is_told_with_the_next_instances(tmp_path: Path) -> None:
     folder = AssociationFolder(tmp_path, INFO, Durability.ASSOCIATION)
     (folder.path / "1.part").touch()
-    folder.keep(folder.path / "1.part", folder.path / "1.dcm", pipe_end())
+    folder.keep(folder.prefix + "1.part", folder.prefix + "1.dcm", pipe_end(), 4)
     with pytest.raises(TemporaryError):  # noqa: PT012
         for _ in range(100):
             store(folder)
