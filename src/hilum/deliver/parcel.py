@@ -14,7 +14,8 @@ from typing import Final, Protocol
 from hilum.association.peer import AssociationRejectedError, Peer
 from hilum.association.requestor import Requestor
 from hilum.deliver import policy
-from hilum.deliver.result_file import DamagedError, UnreadableError, checked
+from hilum.deliver.ahead import Ahead
+from hilum.deliver.result_file import DamagedError, UnreadableError
 from hilum.deliver.settings import DeliverySettings
 from hilum.deliver.slots import Slots, StoppedError
 from hilum.errors import PermanentError, TemporaryError
@@ -153,21 +154,22 @@ class Carrier:
         with (
             self.slots.one(self.settings.max_associations, self.stopping),
             opened(self.peer, self.settings, [_pair(file) for file in part], patience) as association,
+            Ahead(Path(self.parcel.folder)) as ahead,
         ):
             self.record.begins(part[0])
             for file, following in zip(part, [*part[1:], None], strict=True):
                 if self.stopping.is_set():
                     break
                 done.add(file.id)
-                if not self._send_one(association, file, following):
+                if not self._send_one(association, ahead, file, following):
                     break
         return [file for file in waiting if file.id not in done]
 
-    def _send_one(self, association: Requestor, file: DueFile, following: DueFile | None) -> bool:
+    def _send_one(self, association: Requestor, ahead: Ahead, file: DueFile, following: DueFile | None) -> bool:
         """Send one file; whether the association can carry another one."""
         goes_on = True
         try:
-            outcome = self._store(association, file)
+            outcome = self._store(association, ahead, file, following)
         except BrokenError as error:
             outcome, goes_on = error.failed, False
         if isinstance(outcome, Answer):
@@ -182,13 +184,13 @@ class Carrier:
             self.record.begins(following)
         return goes_on
 
-    def _store(self, association: Requestor, file: DueFile) -> Answer | Failed:
+    def _store(self, association: Requestor, ahead: Ahead, file: DueFile, following: DueFile | None) -> Answer | Failed:
         sop_class, transfer_syntax = _pair(file)
         if not association.accepted(sop_class, transfer_syntax):
             why = f"the destination does not accept SOP class {sop_class} in transfer syntax {transfer_syntax}"
             return Failed(fault=policy.Fault.REFUSED, why=why)
         try:
-            with checked(Path(self.parcel.folder), file) as descriptor:
+            with ahead.take(file, following) as descriptor:
                 answer = association.store(
                     descriptor,
                     file.offset,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +16,13 @@ from hilum.ledger.collecting import NewResult, NotSent
 from hilum.results import policy
 from hilum.store.rescan import Scanned, examine
 from hilum.store.scan import Unreadable
+
+#: Digests are made without the interpreter's lock; more would leave nothing for what else goes on.
+_THREADS: Final = 2
+#: Smaller files are read sooner than a thread is told to.
+_WORTH_A_THREAD: Final = 64 * 1024
+#: Files that are open at once.
+_AHEAD: Final = 8
 
 _KINDS: Final = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -51,15 +60,39 @@ def read(output: Path, *, max_bytes: int) -> Contents:
     """
     results: list[NewResult] = []
     not_sent: list[NotSent] = []
-    for path, found, folder in _walk(output):
-        if path in policy.OURS:
-            continue
-        verdict = _examine(path, found, folder, max_bytes)
+    for path, verdict in _in_order(output, max_bytes):
         if isinstance(verdict, NewResult):
             results.append(verdict)
         else:
             not_sent.append(NotSent(path=_printable(path), why=verdict))
     return Contents(results=tuple(results), not_sent=tuple(not_sent))
+
+
+def _in_order(output: Path, max_bytes: int) -> Iterator[tuple[str, NewResult | str]]:
+    """What each file is, as the walk finds them; large ones are read in other threads meanwhile."""
+    pending: deque[tuple[str, Future[NewResult | str]]] = deque()
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="results-read") as pool:
+        for path, found, folder in _walk(output):
+            if path in policy.OURS:
+                continue
+            opened = _open(path, found, folder, max_bytes)
+            if isinstance(opened, str):
+                verdict = _known(opened)
+            elif found.st_size < _WORTH_A_THREAD:
+                verdict = _known(_read(path, found, opened))
+            else:
+                verdict = pool.submit(_read, path, found, opened)
+            pending.append((path, verdict))
+            if len(pending) > _AHEAD:
+                first, verdict = pending.popleft()
+                yield first, verdict.result()
+        yield from ((path, verdict.result()) for path, verdict in pending)
+
+
+def _known(verdict: NewResult | str) -> Future[NewResult | str]:
+    future: Future[NewResult | str] = Future()
+    future.set_result(verdict)
+    return future
 
 
 def _walk(output: Path) -> Iterator[tuple[str, os.stat_result, int]]:
@@ -90,7 +123,8 @@ def _may_enter(name: str, descriptor: int) -> bool:
     return not is_link and os.access(name, os.R_OK | os.X_OK, dir_fd=descriptor, effective_ids=True)
 
 
-def _examine(path: str, found: os.stat_result, folder: int, max_bytes: int) -> NewResult | str:
+def _open(path: str, found: os.stat_result, folder: int, max_bytes: int) -> int | str:
+    """A descriptor, for ``_read`` to close, or why it is not to be read."""
     for is_kind, kind in _KINDS:
         if is_kind(found.st_mode):
             return f"it is {kind}, not a regular file"
@@ -102,9 +136,12 @@ def _examine(path: str, found: os.stat_result, folder: int, max_bytes: int) -> N
         return f"it has {found.st_size} bytes, more than dicom.scp.limits.object-gb allows ({max_bytes})"
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(os.path.basename(path), flags, dir_fd=folder)  # noqa: PTH119
+        return os.open(os.path.basename(path), flags, dir_fd=folder)  # noqa: PTH119
     except PermissionError:
         return "it cannot be read: permission denied"
+
+
+def _read(path: str, found: os.stat_result, descriptor: int) -> NewResult | str:
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OutputChangedError(path)

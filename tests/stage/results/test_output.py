@@ -329,3 +329,20 @@ def test_many_files_in_many_folders_are_all_found(folder: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
     assert len(read(folder).results) == 301
+
+
+def test_large_files_keep_their_order_among_small_ones_and_none_stays_open(folder: Path) -> None:
+    expected = {}
+    for number in range(20):
+        content = put(folder, f"{number:02}.dcm", f"1.2.{number}")
+        if number % 3 == 0:
+            content = make_instance(folder / ".." / "made", sop_instance=f"1.2.{number}", size=200_000).read_bytes()
+            (folder / f"{number:02}.dcm").write_bytes(content)
+        if number % 5 == 0:
+            (folder / f"{number:02}.txt").write_text("a note")
+        expected[f"{number:02}.dcm"] = hashlib.sha256(content).hexdigest()
+    before = len(os.listdir("/proc/self/fd"))
+    contents = read(folder)
+    assert [(one.path, one.sha256) for one in contents.results] == list(expected.items())
+    assert [one.path for one in contents.not_sent] == ["00.txt", "05.txt", "10.txt", "15.txt"]
+    assert len(os.listdir("/proc/self/fd")) == before
