@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from sqlalchemy import Connection, and_, select, update
 
 from hilum import states
-from hilum.ledger.tables import contributions, groups, instances
+from hilum.ledger.tables import IS_GROUPED, IS_OPEN, contributions, groups, instances
 from hilum.ledger.transition import AnyRow, apply, born, note
 from hilum.model import AssociationId, AssociationInfo, GroupId, GroupKey, Header
 
@@ -195,7 +195,7 @@ def _present(connection: Connection, group: GroupId, uids: Sequence[str]) -> dic
         rows = connection.execute(
             select(instances.c.id, instances.c.sop_instance, instances.c.size).where(
                 instances.c.group_id == group,
-                instances.c.fate == Fate.GROUPED,
+                IS_GROUPED,
                 instances.c.sop_instance.in_(chunk),
             )
         )
@@ -245,7 +245,7 @@ def _drop_replaced(
 
 def _is_open(ae: str, key: GroupKey) -> Any:  # noqa: ANN401  an SQL expression
     return and_(
-        groups.c.state == states.Group.OPEN,
+        IS_OPEN,
         groups.c.ae == ae,
         groups.c.kind == key.kind,
         groups.c.key == key.value,

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from hilum import states
 from hilum.ledger.grouping import Fate
-from hilum.ledger.tables import associations, groups, instances, jobs
+from hilum.ledger.tables import IS_GROUPED, associations, groups, instances, jobs
 from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, note, unleased
 from hilum.model import AETitle, GroupId, GroupKind, Header, InstanceId, JobId
 
@@ -105,7 +105,7 @@ def _closed(connection: Connection, row: AnyRow) -> ClosedGroup:
     members = connection.execute(
         select(instances, associations.c.folder)
         .join(associations, associations.c.id == instances.c.association_id)
-        .where(instances.c.group_id == row.id, instances.c.fate == Fate.GROUPED)
+        .where(instances.c.group_id == row.id, IS_GROUPED)
         .order_by(instances.c.id)
     )
     return ClosedGroup(

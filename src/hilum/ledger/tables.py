@@ -5,6 +5,10 @@
   with an older one changes nothing. A lease is not a state: see ``hilum.states``.
 * ``begun`` counts the claims since work on the row last came to a recorded end: whoever died of it did not record one.
 * Types are those that SQLite and PostgreSQL share.
+* A ledger keeps what is over for years, so no step and no list may look at all rows of a table: each index here is the
+  way of a claim or of a view, and tests ask SQLite whether it takes it. Databases use a partial index only if the
+  statement says its condition in the same words; those stand at the end.
+  There are no statistics (``ANALYZE``): with them, plans would change with what happens to lie in a ledger.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     ForeignKey,
@@ -26,8 +31,12 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    literal_column,
+    or_,
     text,
 )
+
+from hilum import states
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -74,6 +83,13 @@ def _lease() -> tuple[Column[Any], ...]:
     )
 
 
+def _where(name: str, *columns: str, condition: str, sqlite: str = "", unique: bool = False) -> Index:
+    """An index of the rows that fulfil a condition; ``sqlite`` if that one has to be told in other words."""
+    return Index(
+        name, *columns, unique=unique, sqlite_where=text(sqlite or condition), postgresql_where=text(condition)
+    )
+
+
 #: An association that stored at least one instance.
 associations: Final = Table(
     "associations",
@@ -97,7 +113,9 @@ associations: Final = Table(
     Column("remove_at", UtcDateTime),
     *_lease(),
     Index(None, "state"),
-    Index("ix_associations_spooled", "id", sqlite_where=text("spooled"), postgresql_where=text("spooled")),
+    # SQLite has no booleans: ``WHERE spooled`` is written for it as ``spooled = 1``.
+    _where("ix_associations_spooled", "state", condition="spooled", sqlite="spooled = 1"),
+    _where("ix_associations_tried_again", "lease_until", condition="begun > 1"),
 )
 
 groups: Final = Table(
@@ -122,17 +140,11 @@ groups: Final = Table(
     Column("why", Text, nullable=False, server_default=""),
     Column("remove_at", UtcDateTime),
     *_lease(),
-    Index(
-        "uq_groups_open",
-        "ae",
-        "kind",
-        "key",
-        "scope",
-        unique=True,
-        sqlite_where=text("state = 'open'"),
-        postgresql_where=text("state = 'open'"),
-    ),
+    _where("uq_groups_open", "ae", "kind", "key", "scope", condition="state = 'open'", unique=True),
     Index(None, "state", "closes_at"),
+    Index(None, "state", "id"),
+    _where("ix_groups_expiring", "state", "remove_at", condition="remove_at IS NOT NULL"),
+    _where("ix_groups_tried_again", "lease_until", condition="begun > 1"),
 )
 
 #: Open associations that have received for a window: it does not run out under them.
@@ -166,15 +178,8 @@ instances: Final = Table(
     Column("digest", Text, nullable=False, server_default=""),  # of the data set: hilum.store.digest; empty: unknown
     Column("received_at", UtcDateTime, nullable=False),
     Index("uq_instances_number", "association_id", "number", unique=True),
-    Index(
-        "uq_instances_grouped",
-        "group_id",
-        "sop_instance",
-        unique=True,
-        sqlite_where=text("fate = 'grouped'"),
-        postgresql_where=text("fate = 'grouped'"),
-    ),
-    Index(None, "study"),
+    _where("uq_instances_grouped", "group_id", "sop_instance", condition="fate = 'grouped'", unique=True),
+    _where("ix_instances_apart", "group_id", condition="fate != 'grouped'"),  # the few that do not count in their group
 )
 
 jobs: Final = Table(
@@ -205,7 +210,10 @@ jobs: Final = Table(
     *_lease(),
     Index("uq_jobs_name", "name", unique=True),
     Index(None, "state", "not_before"),
+    Index(None, "state", "created_at"),
     Index(None, "group_id"),
+    _where("ix_jobs_expiring", "state", "remove_at", condition="remove_at IS NOT NULL"),
+    _where("ix_jobs_tried_again", "lease_until", condition="begun > 1"),
 )
 
 results: Final = Table(
@@ -241,12 +249,10 @@ deliveries: Final = Table(
     *_lease(),
     Index("uq_deliveries_result", "result_id", "destination", unique=True),
     Index(None, "job_id", "state"),
-    Index(
-        "ix_deliveries_due",
-        "not_before",
-        sqlite_where=text("state = 'due'"),
-        postgresql_where=text("state = 'due'"),
-    ),
+    Index(None, "state", "queued_at"),
+    Index(None, "destination", "state", "queued_at"),
+    _where("ix_deliveries_due", "destination", "not_before", condition="state = 'due'"),
+    _where("ix_deliveries_tried_again", "lease_until", condition="begun > 1"),
 )
 
 #: How each destination answers; one without a row has never failed.
@@ -261,6 +267,17 @@ destinations: Final = Table(
     Column("why", Text, nullable=False, server_default=""),
     *_lease(),
 )
+
+#: Events that tell of a setback although no operator has to do anything about it.
+_SETBACKS: Final = (
+    states.JobEvent.ATTEMPT_FAILED,
+    states.JobEvent.FAILED,
+    states.DeliveryEvent.FAILED_FOR_NOW,
+    states.DeliveryEvent.FAILED_FOR_GOOD,
+    states.AssociationEvent.BROKEN,
+    states.AssociationEvent.EXPIRED,
+)
+_NOTABLE: Final = "remedy != '' OR event IN (" + ", ".join(f"'{event}'" for event in _SETBACKS) + ")"
 
 #: Whatever changed a state, and whatever was refused, ignored, discarded or given up; nothing disappears in silence.
 history: Final = Table(
@@ -279,4 +296,20 @@ history: Final = Table(
     Column("remedy", Text, nullable=False, server_default=""),
     Index(None, "machine", "subject"),
     Index(None, "at"),
+    _where("ix_history_notable", "id", condition=_NOTABLE),
 )
+
+# Conditions of partial indexes in the words of those: with literals, since a parameter could be anything.
+IS_DUE: Final = deliveries.c.state == literal_column(f"'{states.Delivery.DUE}'")
+IS_OPEN: Final = groups.c.state == literal_column(f"'{states.Group.OPEN}'")
+IS_GROUPED: Final = instances.c.fate == literal_column("'grouped'")
+IS_APART: Final = instances.c.fate != literal_column("'grouped'")
+IS_NOTABLE: Final = or_(
+    history.c.remedy != literal_column("''"), history.c.event.in_([literal_column(f"'{event}'") for event in _SETBACKS])
+)
+
+
+def begun_again(table: Table) -> ColumnElement[bool]:
+    """True for rows on which work was begun more than once since it last came to a recorded end."""
+    found: ColumnElement[bool] = table.c.begun > literal_column("1")
+    return found

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -38,6 +39,9 @@ class PoisonError(PermanentError):
 
 #: How often work on a row may be begun without coming to a recorded end before the row is set aside.
 MAX_BEGUN: Final = 3
+
+#: Parameters of one statement: older SQLites take 999 at most.
+_CHUNK: Final = 500
 
 #: Associations, jobs and destinations have textual ids, groups and deliveries numbers.
 RowId = str | int
@@ -236,11 +240,56 @@ def claim(
     chosen = select(table.c.id, table.c.begun).where(free).order_by(*order_by).limit(limit)
     if connection.dialect.name != "sqlite":
         chosen = chosen.with_for_update(skip_locked=True)
-    found = connection.execute(chosen).all()
+    ids = _leasable(connection, table, connection.execute(chosen).all(), now)
+    return _lease_all(connection, table, ids, owner=owner, until=until, order_by=order_by)
+
+
+def claim_listed(
+    connection: Connection,
+    table: Table,
+    wanted: Mapping[RowId, StrEnum],
+    *,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+) -> Sequence[AnyRow]:
+    """Lease the first of these rows that still are in the state in which they were seen and that nobody else has.
+
+    Otherwise as ``claim``.
+    """
+    leased: list[AnyRow] = []
+    pending = iter(wanted)
+    while len(leased) < limit and (chunk := list(islice(pending, _CHUNK))):
+        chosen = select(table.c.id, table.c.begun, table.c.state).where(table.c.id.in_(chunk), unleased(table, now))
+        if connection.dialect.name != "sqlite":
+            chosen = chosen.with_for_update(skip_locked=True)
+        places = {row_id: place for place, row_id in enumerate(chunk)}
+        found = [row for row in connection.execute(chosen) if row.state == wanted[row.id]]
+        ids = _leasable(connection, table, sorted(found, key=lambda row: places[row.id]), now)[: limit - len(leased)]
+        rows = _lease_all(connection, table, ids, owner=owner, until=until, order_by=[table.c.id])
+        leased += sorted(rows, key=lambda row: places[row.id])
+    return leased
+
+
+def _leasable(connection: Connection, table: Table, found: Sequence[AnyRow], now: datetime) -> list[RowId]:
+    """All but those at which a process may have died; and one of these, if no such one is tried again just now."""
     suspects = [row.id for row in found if row.begun]
-    if suspects and connection.execute(select(table.c.id).where(_is_tried_again(table, now)).limit(1)).first() is None:
+    if suspects and connection.execute(select(table.c.id).where(is_tried_again(table, now)).limit(1)).first() is None:
         suspects = suspects[1:]  # this one may go
-    ids = [row.id for row in found if row.id not in suspects]
+    left_alone = set(suspects)
+    return [row.id for row in found if row.id not in left_alone]
+
+
+def _lease_all(
+    connection: Connection,
+    table: Table,
+    ids: Sequence[RowId],
+    *,
+    owner: str,
+    until: datetime,
+    order_by: Sequence[ColumnElement[Any]],
+) -> Sequence[AnyRow]:
     if not ids:
         return ()
     connection.execute(
@@ -251,8 +300,9 @@ def claim(
     return connection.execute(select(table).where(table.c.id.in_(ids)).order_by(*order_by)).all()
 
 
-def _is_tried_again(table: Table, now: datetime) -> ColumnElement[bool]:
-    return and_(table.c.lease_until > now, table.c.begun > 1)
+def is_tried_again(table: Table, now: datetime) -> ColumnElement[bool]:
+    """True for rows at which a process may have died and that somebody works on."""
+    return and_(table.c.lease_until > now, tables.begun_again(table))
 
 
 def unleased(table: Table, now: datetime) -> ColumnElement[bool]:

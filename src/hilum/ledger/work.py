@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from hilum import states
 from hilum.errors import PermanentError
 from hilum.ledger.tables import deliveries, groups, jobs
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, unleased
+from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, RowId, apply, claim, claim_listed, unleased
 from hilum.model import JobId
 
 #: The reason that rows carry whose work an operator stopped; who counts what needs attention leaves them out.
@@ -71,6 +71,19 @@ def claim_job(
     wanted = and_(jobs.c.id == job, jobs.c.state == state)
     rows = claim(connection, jobs, wanted, owner=owner, now=now, until=until, limit=1, order_by=[jobs.c.id])
     return rows[0] if rows else None
+
+
+def claim_jobs(
+    connection: Connection,
+    wanted: Mapping[RowId, states.Job],
+    *,
+    owner: str,
+    now: datetime,
+    until: datetime,
+    limit: int,
+) -> Sequence[AnyRow]:
+    """Lease the first of these jobs that still are in that state and that nobody has."""
+    return claim_listed(connection, jobs, dict(wanted), owner=owner, now=now, until=until, limit=limit)
 
 
 def claim_in_state(
@@ -253,9 +266,15 @@ def anything_expired(connection: Connection, now: datetime) -> bool:
 def claim_expired(
     connection: Connection, *, owner: str, now: datetime, until: datetime, limit: int
 ) -> Sequence[AnyRow]:
-    """Lease jobs that ended so long ago that their folders may go."""
-    old = and_(jobs.c.state.in_(_OVER), jobs.c.remove_at <= now)
-    return claim(connection, jobs, old, owner=owner, now=now, until=until, limit=limit, order_by=[jobs.c.remove_at])
+    """Lease jobs that ended so long ago that their folders may go, in each state the oldest first."""
+    leased: list[AnyRow] = []
+    for state in _OVER:  # one by one: within a state there is an index in this order
+        if len(leased) < limit:
+            old = and_(jobs.c.state == state, jobs.c.remove_at <= now)
+            order: list[ColumnElement[Any]] = [jobs.c.remove_at]
+            room = limit - len(leased)
+            leased += claim(connection, jobs, old, owner=owner, now=now, until=until, limit=room, order_by=order)
+    return leased
 
 
 def expired(connection: Connection, lease: Lease, *, now: datetime) -> None:
