@@ -5,12 +5,27 @@ Lists begin with what is newest unless something else is said.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, Text, and_, case, cast, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    union,
+    union_all,
+)
 
 from hilum import states
 from hilum.ledger import tables
@@ -91,11 +106,23 @@ def list_groups(
     """
     wanted = states_wanted or [state for state in states.Group if state is not states.Group.REMOVED]
     is_open = groups.c.state == states.Group.OPEN
+    soonest = select(groups.c.id).order_by(groups.c.closes_at, groups.c.id.desc())
+    newest = select(groups.c.id).order_by(groups.c.id.desc())
+    chosen = _first_of_each(
+        (soonest if state is states.Group.OPEN else newest).where(groups.c.state == state).limit(limit)
+        for state in dict.fromkeys(wanted)
+    )
     order = (case((is_open, 0), else_=1), case((is_open, groups.c.closes_at)), groups.c.id.desc())
-    # Chosen first: what is counted beside each group is counted only for these.
-    chosen = select(groups.c.id).where(groups.c.state.in_(wanted)).order_by(*order).limit(limit)
-    query = _group_query().where(groups.c.id.in_(chosen)).order_by(*order)
+    query = _group_query().where(groups.c.id.in_(chosen)).order_by(*order).limit(limit)
     return [_view(GroupView, row) for row in connection.execute(query)]
+
+
+def _first_of_each(parts: Iterable[Select[Any]]) -> CompoundSelect[Any]:
+    """What is at the top of each part, where an index has it in that order, instead of sorting everything.
+
+    What is shown beside each row is then looked up for these alone.
+    """
+    return union_all(*(select(part.subquery()) for part in parts))
 
 
 def group(connection: Connection, group_id: int) -> GroupView:
@@ -131,13 +158,14 @@ def list_jobs(
         workflow: The name of its entry in ``workflows``, or what ``job.meta`` holds.
     """
     order = (jobs.c.created_at.desc(), jobs.c.id)
-    chosen = select(jobs.c.id).order_by(*order).limit(limit)  # as in list_groups
-    chosen = chosen.where(jobs.c.state == state if state else jobs.c.state != states.Job.REMOVED)
+    part = select(jobs.c.id).order_by(*order).limit(limit)
     if ae is not None:
-        chosen = chosen.where(jobs.c.ae == ae)
+        part = part.where(jobs.c.ae == ae)
     if workflow is not None:
-        chosen = chosen.where(or_(jobs.c.workflow_name == workflow, jobs.c.workflow == workflow))
-    query = _job_query().where(jobs.c.id.in_(chosen)).order_by(*order)
+        part = part.where(or_(jobs.c.workflow_name == workflow, jobs.c.workflow == workflow))
+    wanted = [state] if state else [one for one in states.Job if one is not states.Job.REMOVED]
+    chosen = _first_of_each(part.where(jobs.c.state == one) for one in wanted)
+    query = _job_query().where(jobs.c.id.in_(chosen)).order_by(*order).limit(limit)
     return [_view(JobView, row) for row in connection.execute(query)]
 
 
@@ -227,33 +255,48 @@ def list_deliveries(
         .join(jobs, jobs.c.id == deliveries.c.job_id)
         .join(results, results.c.id == deliveries.c.result_id)
         .join(tables.destinations, down, isouter=True)
-        .order_by(deliveries.c.queued_at.desc(), deliveries.c.job_id, results.c.path, deliveries.c.destination)
+        .order_by(*_LAST_QUEUED)
     )
-    for column, value in (
-        (deliveries.c.state, state),
-        (deliveries.c.destination, destination),
-        (deliveries.c.job_id, job_id),
-    ):
-        if value is not None:
-            query = query.where(column == value)
+    wanted = [deliveries.c.job_id == job_id] if job_id is not None else []
+    if destination is not None:
+        wanted.append(deliveries.c.destination == destination)
+    among = [state] if state else list(states.Delivery)
+    if limit is None or job_id is not None:
+        query = query.where(deliveries.c.state.in_(among), *wanted)
+    else:
+        part = select(deliveries.c.id).join(results, results.c.id == deliveries.c.result_id).where(*wanted)
+        part = part.order_by(*_LAST_QUEUED).limit(limit)
+        query = query.where(deliveries.c.id.in_(_first_of_each(part.where(deliveries.c.state == one) for one in among)))
     return [_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
+
+
+_LAST_QUEUED: Final = (deliveries.c.queued_at.desc(), deliveries.c.job_id, results.c.path, deliveries.c.destination)
 
 
 def destinations(connection: Connection) -> Sequence[DestinationView]:
     """How deliveries stand, by the names of destinations; only those that anything was ever due for."""
     found: dict[str, dict[str, Any]] = {}
-    rows = connection.execute(
-        select(deliveries.c.destination, deliveries.c.state, func.count(), func.min(deliveries.c.not_before))
-        .where(deliveries.c.why != CANCELLED)
-        .group_by(deliveries.c.destination, deliveries.c.state)
-    )
-    for name, state, count, first in rows:
+    for name, state, count in connection.execute(
+        select(deliveries.c.destination, deliveries.c.state, func.count()).group_by(
+            deliveries.c.destination, deliveries.c.state
+        )
+    ):
         entry = found.setdefault(name, {"next_try": None, "due": 0, "delivered": 0, "given_up": 0})
         entry[states.Delivery(state).name.lower()] = count
-        if state == states.Delivery.DUE:
-            entry["next_try"] = first
+    for name, entry in found.items():
+        there = deliveries.c.destination == name
+        if entry["given_up"]:
+            cancelled = (there, deliveries.c.state == states.Delivery.GIVEN_UP, deliveries.c.why == CANCELLED)
+            entry["given_up"] -= connection.execute(select(func.count()).where(*cancelled)).scalar_one()
+        if entry["due"]:
+            first = select(func.min(deliveries.c.not_before)).where(there, tables.IS_DUE)
+            entry["next_try"] = connection.execute(first).scalar_one()
     answers = {row.id: row for row in connection.execute(select(tables.destinations))}
-    return [_destination(connection, name, entry, answers.get(name)) for name, entry in sorted(found.items())]
+    return [
+        _destination(connection, name, entry, answers.get(name))
+        for name, entry in sorted(found.items())
+        if entry["due"] or entry["delivered"] or entry["given_up"]
+    ]
 
 
 def _destination(connection: Connection, name: str, entry: dict[str, Any], answers: AnyRow | None) -> DestinationView:
@@ -263,10 +306,10 @@ def _destination(connection: Connection, name: str, entry: dict[str, Any], answe
         state=states.Destination.UP if answers is None else states.Destination(answers.state),
         since=None if answers is None else answers.since,
         failures=0 if answers is None else answers.failures,
-        last_error=_last_error(connection, name),
+        last_error="",
     )
     if answers is None or view.state is states.Destination.UP:
-        return view
+        return replace(view, last_error=_last_error(connection, name))
     next_try = None if view.next_try is None else max(view.next_try, answers.not_before)
     return replace(view, next_try=next_try, last_error=answers.why)
 
@@ -280,17 +323,6 @@ def _last_error(connection: Connection, destination: str) -> str:
         .limit(1)
     ).scalar_one_or_none()
     return why or ""
-
-
-#: Events that tell of a setback although no operator has to do anything about it.
-_SETBACKS = (
-    states.JobEvent.ATTEMPT_FAILED,
-    states.JobEvent.FAILED,
-    states.DeliveryEvent.FAILED_FOR_NOW,
-    states.DeliveryEvent.FAILED_FOR_GOOD,
-    states.AssociationEvent.BROKEN,
-    states.AssociationEvent.EXPIRED,
-)
 
 
 def list_history(
@@ -310,10 +342,13 @@ def list_history(
     query = select(history).order_by(history.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(history.c.id < before)
+    if not everything:
+        query = query.where(tables.IS_NOTABLE)
     if since is not None:
         query = query.where(history.c.at >= since)
-    if not everything:
-        query = query.where(or_(history.c.remedy != "", history.c.event.in_(_SETBACKS)))
+        if everything:  # where to stop on the way back: times do not always rise with the numbers
+            first = connection.execute(select(func.min(history.c.id)).where(history.c.at >= since)).scalar_one()
+            query = query.where(history.c.id >= (first or 0))
     return _lines(connection, connection.execute(query).all()[::-1])
 
 
@@ -348,6 +383,7 @@ def _lines(connection: Connection, rows: Sequence[AnyRow]) -> Sequence[HistoryLi
 
 def senders(connection: Connection, group_id: int) -> Sequence[AssociationView]:
     """The associations that contributed to a group, in the order in which they were opened."""
-    contributed = select(instances.c.association_id).where(instances.c.group_id == group_id)
+    of_it = select(instances.c.association_id).where(instances.c.group_id == group_id)
+    contributed = union(of_it.where(tables.IS_GROUPED), of_it.where(tables.IS_APART))  # each has its index
     query = select(associations).where(associations.c.id.in_(contributed)).order_by(associations.c.opened_at)
     return [_view(AssociationView, row) for row in connection.execute(query)]
