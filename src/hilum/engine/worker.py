@@ -17,7 +17,7 @@ from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import work
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew
+from hilum.ledger.transition import AnyRow, Lease, PoisonError, RowId, give_back, lease_of, renew
 from hilum.model import JobId
 
 _log = structlog.get_logger(__name__)
@@ -175,22 +175,23 @@ class WatchStep:
         ended = [
             (row, status)
             for row in rows
-            if (status := statuses.get(row.id)) is not None and (status.phase is not Phase.RUNNING or _stop(row))
+            if (status := statuses.get(row.id)) is not None
+            and (status.phase is not Phase.RUNNING or _stop(row))
+            and (row.lease_until is None or row.lease_until <= now)
         ]
-        leased: list[Claimed] = []
+        if not ended:
+            return ()
         # What has ended comes first: jobs that resist being stopped would take every place, at every look.
-        for row, status in sorted(ended, key=lambda one: one[1].phase in _UNDECIDED):
-            if len(leased) == limit:
-                if status.phase not in _UNDECIDED:  # asked again as soon as there is a place
+        ended.sort(key=lambda one: one[1].phase in _UNDECIDED)
+        wanted: dict[RowId, states.Job] = {row.id: states.Job(row.state) for row, _ in ended}
+        with self.database.write() as connection:
+            mine = work.claim_jobs(connection, wanted, owner=self.owner, now=now, until=until, limit=limit)
+        if len(mine) == limit:
+            taken = {row.id for row in mine}
+            for row, status in ended:
+                if row.id not in taken and status.phase not in _UNDECIDED:  # asked again as soon as there is a place
                     self._next_look.pop(row.engine, None)
-                continue
-            with self.database.write() as connection:
-                mine = work.claim_job(
-                    connection, JobId(row.id), states.Job(row.state), owner=self.owner, now=now, until=until
-                )
-            if mine is not None:
-                leased.append(_claimed(mine, status))
-        return leased
+        return [_claimed(row, statuses[row.id]) for row in mine]
 
     def _ask(self, rows: Sequence[AnyRow], now: datetime) -> dict[JobId, Status]:
         settings = self.settings()
