@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from bench import dataset
 from hilum import states
@@ -46,7 +48,7 @@ class Filled:
 
 def fill(parent: Path, instances: int, jobs: int) -> Filled:
     """A ledger with so many rows, made only if it is not there yet."""
-    stamp = hashlib.sha256(f"{_FORM} {instances} {jobs} {_columns()}".encode()).hexdigest()[:12]
+    stamp = hashlib.sha256(f"{_FORM} {instances} {jobs} {_form()}".encode()).hexdigest()[:12]
     folder = parent / f"ledger-{instances}-{stamp}"
     path, payloads = folder / "hilum.db", folder / "payloads"
     if (folder / "done").exists():
@@ -70,8 +72,13 @@ def fill(parent: Path, instances: int, jobs: int) -> Filled:
     return Filled(path=path, payloads=payloads)
 
 
-def _columns() -> str:
-    return str([(table.name, sorted(table.c.keys())) for table in tables.metadata.sorted_tables])
+def _form() -> str:
+    """Of the tables and their indexes."""
+    found: list[str] = []
+    for table in tables.metadata.sorted_tables:
+        found.append(str(CreateTable(table).compile(dialect=sqlite.dialect())))
+        found += sorted(str(CreateIndex(index).compile(dialect=sqlite.dialect())) for index in table.indexes)
+    return str(found)
 
 
 def _insert(connection: Connection, jobs: int, each: int, payloads: Path) -> None:
