@@ -29,6 +29,8 @@ _MORE: Final[int] = getattr(socket, "MSG_MORE", 0)
 _TIMEVAL: Final = struct.Struct("ll")
 #: The kernel takes none for "no limit".
 _LEAST_WAIT: Final = 0.001
+#: To wake up so often, in seconds, costs nothing.
+_LONG_WAIT: Final = 10.0
 
 
 class Wait(StrEnum):
@@ -145,9 +147,9 @@ class Link:
         """``recv`` within so many seconds; with none, what is already there."""
         if seconds <= 0:
             return self._at_once()
-        # Any limit that is not much shorter will do at first: most reads wait for less, and each change is a call.
-        if not seconds / 2 <= self._allowed <= seconds:
-            self._allow(seconds * 0.75)
+        # Any limit that is not shorter than need be will do at first: most reads wait for less, each change is a call.
+        if not min(seconds, _LONG_WAIT) / 2 <= self._allowed <= seconds:
+            self._allow(min(seconds, _LONG_WAIT) * 0.75)
         until = time.monotonic() + seconds
         while True:
             try:

@@ -6,6 +6,7 @@ Source: PS3.10 7.1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 from typing import Final
 
@@ -87,19 +88,29 @@ def file_meta(
 
     Source: PS3.10 7.1, Table 7.1-1.
     """
+    before, after = _constant(
+        sop_class, transfer_syntax, calling, called, implementation_class_uid, implementation_version_name
+    )
+    instance = _text(0x0003, b"UI", sop_instance)
+    length = _LENGTH.pack(len(before) + len(instance) + len(after))
+    return b"".join((_PREAMBLE, _PREFIX, _GROUP_LENGTH, length, before, instance, after))
+
+
+@lru_cache(maxsize=1000)
+def _constant(
+    sop_class: str, transfer_syntax: str, calling: str, called: str, class_uid: str, version_name: str
+) -> tuple[bytes, bytes]:
+    """The elements before and after the one that differs between the instances of an association."""
+    before = _VERSION + _text(0x0002, b"UI", sop_class)
     elements = [
-        _VERSION,
-        _text(0x0002, b"UI", sop_class),
-        _text(0x0003, b"UI", sop_instance),
         _text(0x0010, b"UI", transfer_syntax),
-        _text(0x0012, b"UI", implementation_class_uid),
-        _text(0x0013, b"SH", implementation_version_name),
+        _text(0x0012, b"UI", class_uid),
+        _text(0x0013, b"SH", version_name),
         _text(0x0016, b"AE", calling),
     ]
     if called:
         elements += [_text(0x0017, b"AE", calling), _text(0x0018, b"AE", called)]
-    group = b"".join(elements)
-    return b"".join((_PREAMBLE, _PREFIX, _GROUP_LENGTH, _LENGTH.pack(len(group)), group))
+    return before, b"".join(elements)
 
 
 def _text(element: int, vr: bytes, text: str) -> bytes:

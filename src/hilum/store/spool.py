@@ -55,7 +55,7 @@ _IOV_MAX: Final = os.sysconf("SC_IOV_MAX")
 _STRETCH_BYTES: Final = 8 << 20
 #: With durability "association" files are synced while the next ones arrive, so that its release has little left to
 #: wait for: batch by batch, since to hand over each small file costs more than to receive it.
-_BATCH_FILES: Final = 16
+_BATCH_FILES: Final = 8
 _BATCH_BYTES: Final = 4 << 20
 #: So many batches of one association may wait for it, each file with an open descriptor.
 _BATCHES: Final = 2

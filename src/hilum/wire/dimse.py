@@ -101,6 +101,7 @@ class Command:
 
 
 _ELEMENT: Final = Struct("<HHI")
+_SHORT_ELEMENT: Final = Struct("<HHIH")
 _SHORT: Final = Struct("<H")
 _LONG: Final = Struct("<I")
 
@@ -138,16 +139,16 @@ def _elements(command: Command) -> Iterator[bytes]:
     """In ascending order."""
     if command.sop_class:
         yield _element(_SOP_CLASS, _padded(command.sop_class, b"\0"))
-    yield _element(_FIELD, _SHORT.pack(command.field))
+    yield _number(_FIELD, command.field)
     if not command.is_response and command.field != CommandField.C_CANCEL_RQ:
-        yield _element(_MESSAGE_ID, _SHORT.pack(command.message_id))
+        yield _number(_MESSAGE_ID, command.message_id)
     if command.responded_to is not None:
-        yield _element(_RESPONDED_TO, _SHORT.pack(command.responded_to))
+        yield _number(_RESPONDED_TO, command.responded_to)
     if command.field == CommandField.C_STORE_RQ:
-        yield _element(_PRIORITY, _SHORT.pack(command.priority))
-    yield _element(_DATA_SET_TYPE, _SHORT.pack(_SOME_DATA_SET if command.has_data else _NO_DATA_SET))
+        yield _number(_PRIORITY, command.priority)
+    yield _number(_DATA_SET_TYPE, _SOME_DATA_SET if command.has_data else _NO_DATA_SET)
     if command.status is not None:
-        yield _element(_STATUS, _SHORT.pack(command.status))
+        yield _number(_STATUS, command.status)
     if command.comment:
         # One value of at most 64 characters, in the default repertoire whatever was written.
         yield _element(_COMMENT, _padded(command.comment[:64].replace("\\", "/"), b" ", errors="replace"))
@@ -156,7 +157,11 @@ def _elements(command: Command) -> Iterator[bytes]:
     if command.move_originator:
         yield _element(_MOVE_ORIGINATOR, _padded(command.move_originator, b" "))
     if command.move_originator_id is not None:
-        yield _element(_MOVE_ORIGINATOR_ID, _SHORT.pack(command.move_originator_id))
+        yield _number(_MOVE_ORIGINATOR_ID, command.move_originator_id)
+
+
+def _number(number: int, value: int) -> bytes:
+    return _SHORT_ELEMENT.pack(0, number, _SHORT.size, value)
 
 
 def _element(number: int, value: bytes) -> bytes:
