@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, update
+from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from hilum import states
-from hilum.ledger.tables import deliveries, destinations, results
+from hilum.ledger.tables import IS_DUE, deliveries, destinations, results
 from hilum.ledger.transition import Lease, apply, claim, give_back, lease_of, unleased
 
 #: Presentation contexts of one association at most. Source: PS3.8 9.3.2.2.
 _PAIRS: Final = 128
+#: Of how many files these are taken: after a long silence more are due than a claim can look at.
+_LOOKED_AT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,14 @@ class Silent:
 def down() -> Select[Any]:
     """The names of destinations to which nothing is sent now."""
     return select(destinations.c.id).where(destinations.c.state == states.Destination.DOWN)
+
+
+def waited_for() -> CTE:
+    """The names of destinations that something is due for, and a NULL: one step in an index for each of them."""
+    first = select(func.min(deliveries.c.destination).label("name")).where(IS_DUE)
+    names = first.cte("waited_for", recursive=True)
+    following = select(func.min(deliveries.c.destination)).where(IS_DUE, deliveries.c.destination > names.c.name)
+    return names.union_all(select(following.correlate(names).scalar_subquery()).where(names.c.name.is_not(None)))
 
 
 def names_down(connection: Connection) -> frozenset[str]:
@@ -86,7 +96,7 @@ def _askable(now: datetime, at_once: Collection[str]) -> ColumnElement[bool]:
 
 
 def _due_there() -> ColumnElement[bool]:
-    return and_(deliveries.c.destination == destinations.c.id, deliveries.c.state == states.Delivery.DUE)
+    return and_(deliveries.c.destination == destinations.c.id, IS_DUE)
 
 
 def anything_to_ask(connection: Connection, now: datetime, at_once: Collection[str]) -> bool:
@@ -121,16 +131,14 @@ def claim_silent(
 
 
 def _pairs(connection: Connection, name: str, now: datetime) -> tuple[tuple[str, str], ...]:
+    waiting = (
+        select(deliveries.c.result_id)
+        .where(IS_DUE, deliveries.c.destination == name, deliveries.c.not_before <= now)
+        .order_by(deliveries.c.not_before)
+        .limit(_LOOKED_AT)
+    )
     rows = connection.execute(
-        select(results.c.sop_class, results.c.transfer_syntax)
-        .join(deliveries, deliveries.c.result_id == results.c.id)
-        .where(
-            deliveries.c.destination == name,
-            deliveries.c.state == states.Delivery.DUE,
-            deliveries.c.not_before <= now,
-        )
-        .distinct()
-        .limit(_PAIRS)
+        select(results.c.sop_class, results.c.transfer_syntax).where(results.c.id.in_(waiting)).distinct().limit(_PAIRS)
     )
     return tuple((row.sop_class, row.transfer_syntax) for row in rows)
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, true, tuple_, update
 
 from hilum import states
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import destinations
 from hilum.ledger.prepared import Prepared
-from hilum.ledger.tables import deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, unleased
+from hilum.ledger.tables import IS_DUE, by_no_index, deliveries, jobs, results
+from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, is_tried_again, unleased
 from hilum.ledger.work import refuse_if_expiring
 from hilum.model import DeliveryId, JobId, ResultId
 
@@ -89,8 +89,9 @@ def claim_parcel(
     """
     ready = and_(_ready(now, avoid), _no_second_suspect(connection, now))
     longest = select(deliveries.c.id, deliveries.c.job_id, deliveries.c.destination, deliveries.c.begun)
+    foremost = deliveries.c.id.in_(_first_of_each(deliveries.c.id, ready, avoid))
     first = connection.execute(
-        longest.where(ready).order_by(deliveries.c.not_before, deliveries.c.id).limit(1)
+        longest.where(foremost).order_by(deliveries.c.not_before, deliveries.c.id).limit(1)
     ).one_or_none()
     if first is None:
         return None
@@ -98,7 +99,8 @@ def claim_parcel(
         fresh = and_(ready, deliveries.c.destination == first.destination, *_NEVER_TRIED)
         order = (deliveries.c.not_before.desc(), deliveries.c.id.desc())
         first = connection.execute(longest.where(fresh).order_by(*order).limit(1)).one_or_none() or first
-    same = and_(ready, deliveries.c.job_id == first.job_id, deliveries.c.destination == first.destination)
+    # Through what the job has, not through all that is due for this destination.
+    same = and_(ready, deliveries.c.job_id == first.job_id, by_no_index(deliveries.c.destination) == first.destination)
     wanted = deliveries.c.id == first.id if first.begun else and_(same, deliveries.c.begun == 0)
     leased = claim(
         connection, deliveries, wanted, owner=owner, now=now, until=until, limit=PARCEL, order_by=[deliveries.c.id]
@@ -119,17 +121,27 @@ def _ready(now: datetime, avoid: Collection[str]) -> ColumnElement[bool]:
 
 def _sendable(now: datetime, avoid: Collection[str]) -> ColumnElement[bool]:
     return and_(
-        deliveries.c.state == states.Delivery.DUE,
+        IS_DUE,
         unleased(deliveries, now),
         deliveries.c.destination.not_in(sorted(avoid)),
         deliveries.c.destination.not_in(destinations.down()),
     )
 
 
+def _first_of_each(what: ColumnElement[Any], where: ColumnElement[bool], avoid: Collection[str]) -> Select[Any]:
+    """A column of the first delivery to each destination that can be sent to now.
+
+    One destination after the other, since thousands may be due for one that is down, before all others.
+    """
+    names = destinations.waited_for()
+    there = select(what).where(where, deliveries.c.destination == names.c.name).correlate(names)
+    first = there.order_by(deliveries.c.not_before, deliveries.c.id).limit(1).scalar_subquery()
+    up = and_(names.c.name.not_in(sorted(avoid)), names.c.name.not_in(destinations.down()))
+    return select(first.label("first")).where(names.c.name.is_not(None), up)
+
+
 def _no_second_suspect(connection: Connection, now: datetime) -> ColumnElement[bool]:
-    under_way = select(deliveries.c.id).where(
-        deliveries.c.state == states.Delivery.DUE, deliveries.c.lease_until > now, deliveries.c.begun > 1
-    )
+    under_way = select(deliveries.c.id).where(is_tried_again(deliveries, now))
     alone = connection.execute(under_way.limit(1)).first() is None
     return true() if alone else deliveries.c.begun == 0
 
@@ -200,9 +212,8 @@ def _parts(leases: Sequence[Lease]) -> Iterator[Sequence[Lease]]:
 
 def next_due(connection: Connection, now: datetime, avoid: Collection[str]) -> datetime | None:
     """When the next delivery may be tried, those to destinations in ``avoid`` or down not counted."""
-    found: datetime | None = connection.execute(
-        select(func.min(deliveries.c.not_before)).where(_sendable(now, avoid))
-    ).scalar_one_or_none()
+    firsts = _first_of_each(deliveries.c.not_before, _sendable(now, avoid), avoid).subquery()
+    found: datetime | None = connection.execute(select(func.min(firsts.c.first))).scalar_one_or_none()
     return found
 
 
@@ -246,7 +257,7 @@ def give_up_overdue(
         Whether there may be more.
     """
     found = select(deliveries.c.id, deliveries.c.fence).where(
-        deliveries.c.state == states.Delivery.DUE,
+        IS_DUE,
         unleased(deliveries, now),
         deliveries.c.destination == destination,
         deliveries.c.queued_at < queued_before,

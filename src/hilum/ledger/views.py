@@ -257,15 +257,19 @@ def list_deliveries(
         .join(tables.destinations, down, isouter=True)
         .order_by(*_LAST_QUEUED)
     )
-    wanted = [deliveries.c.job_id == job_id] if job_id is not None else []
-    if destination is not None:
-        wanted.append(deliveries.c.destination == destination)
     among = [state] if state else list(states.Delivery)
     if limit is None or job_id is not None:
-        query = query.where(deliveries.c.state.in_(among), *wanted)
+        wanted: list[ColumnElement[bool]] = [tables.by_no_index(deliveries.c.state).in_(among)]
+        if job_id is not None:
+            wanted.append(deliveries.c.job_id == job_id)
+        if destination is not None:
+            wanted.append(tables.by_no_index(deliveries.c.destination) == destination)
+        query = query.where(*wanted)
     else:
-        part = select(deliveries.c.id).join(results, results.c.id == deliveries.c.result_id).where(*wanted)
+        part = select(deliveries.c.id).join(results, results.c.id == deliveries.c.result_id)
         part = part.order_by(*_LAST_QUEUED).limit(limit)
+        if destination is not None:
+            part = part.where(deliveries.c.destination == destination)
         query = query.where(deliveries.c.id.in_(_first_of_each(part.where(deliveries.c.state == one) for one in among)))
     return [_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
 

@@ -42,8 +42,8 @@ def _index_anew() -> None:
     op.create_index("ix_groups_state_id", "groups", ["state", "id"])
     op.create_index("ix_jobs_state_created_at", "jobs", ["state", "created_at"])
     op.create_index("ix_deliveries_state_queued_at", "deliveries", ["state", "queued_at"])
-    columns = ["destination", "state", "queued_at"]
-    op.create_index("ix_deliveries_destination_state_queued_at", "deliveries", columns)
+    columns = ["state", "destination", "queued_at"]
+    op.create_index("ix_deliveries_state_destination_queued_at", "deliveries", columns)
     op.drop_index("ix_deliveries_due", "deliveries")
     _where("ix_deliveries_due", "deliveries", ["destination", "not_before"], "state = 'due'")
     op.drop_index("ix_associations_spooled", "associations")
