@@ -20,9 +20,18 @@ def main() -> int:
     """Measure, judge, write; 0 whatever the figures are, for a figure is no failure."""
     settings = Settings.of()
     settings.folder.mkdir(parents=True, exist_ok=True)
-    if sys.argv[1:] == ["growth"]:
-        Growth(settings).run()
-        return 0
+    session.clear(settings.runs)
+    try:
+        if sys.argv[1:] == ["growth"]:
+            Growth(settings).run()
+        else:
+            _results(settings)
+    finally:
+        session.clear(settings.runs)
+    return 0
+
+
+def _results(settings: Settings) -> None:
     begin = time.monotonic()
     results = {}
     parts = (Transfers(settings), WholeWay(settings), Gateways(settings), Ledgers(settings))
@@ -43,7 +52,6 @@ def main() -> int:
     text = report.page(run)
     (settings.pages / "results.md").write_text(text)
     print(text)
-    return 0
 
 
 if __name__ == "__main__":

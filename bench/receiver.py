@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,25 +55,22 @@ def hilum(durability: str, keys: Mapping[str, Any] | None = None) -> Receiver:
     return start
 
 
-#: Writes what it reads, in large PDUs: measured as DCMTK's fastest mode.
-_FAST: Final = ("--bit-preserving", "--max-pdu", "131072")
+#: Options of DCMTK's receiver that measured fastest: it writes what it reads, in large PDUs.
+FAST: Final = ("--bit-preserving", "--max-pdu", "131072")
 
 
-def storescp(*options: str, fast: Sequence[str] = _FAST, environment: Mapping[str, str] = NODELAY) -> Receiver:
-    """DCMTK's receiver in what measured as its fastest mode.
+def storescp(*options: str, environment: Mapping[str, str] = NODELAY) -> Receiver:
+    """DCMTK's receiver with its default options and the given ones.
 
     Without ``TCP_NODELAY`` in its environment its answers wait for the sender's delayed acknowledgement, 40 ms an
     instance.
-
-    Args:
-        fast: Empty: the options that it has by default.
     """
 
     @contextmanager
     def start(folder: Path) -> Iterator[Endpoint]:
         port, target = free_port(), folder / "received"
         target.mkdir()
-        arguments = [program("storescp"), *fast, "--output-directory", str(target)]
+        arguments = [program("storescp"), "--output-directory", str(target)]
         command = Command(arguments=[*arguments, *options, str(port)], environment=environment)
         with serving(command, port, folder / "storescp.log") as process:
             yield Endpoint(port=port, title="STORESCP", pid=process.pid, stored=lambda: digests(target.iterdir()))
@@ -97,21 +94,11 @@ def pynetdicom() -> Receiver:
 
 
 #: Faster than Orthanc's defaults, with nothing lost. It still syncs each file, as Hilum does with "instance".
-_TUNED: Final[Mapping[str, Any]] = {"MaximumPduLength": 131072, "StoreMD5ForAttachments": False}
+TUNED: Final[Mapping[str, Any]] = {"MaximumPduLength": 131072, "StoreMD5ForAttachments": False}
 
 
-def orthanc(
-    keys: Mapping[str, Any] | None = None,
-    *,
-    tuned: Mapping[str, Any] = _TUNED,
-    environment: Mapping[str, str] = NODELAY,
-) -> Receiver:
-    """Orthanc without plug-ins, in its fastest mode.
-
-    Args:
-        keys: Of its configuration.
-        tuned: Empty, as ``environment`` then is: the mode that it is installed in.
-    """
+def orthanc(keys: Mapping[str, Any] | None = None, *, environment: Mapping[str, str] = NODELAY) -> Receiver:
+    """Orthanc without plug-ins, with its defaults and the given keys of its configuration."""
 
     @contextmanager
     def start(folder: Path) -> Iterator[Endpoint]:
@@ -129,7 +116,6 @@ def orthanc(
             "DicomAet": "ORTHANC",
             "DicomCheckCalledAet": False,
             "DicomAlwaysAllowStore": True,
-            **tuned,
             **(keys or {}),
         }
         path = folder / "orthanc.json"

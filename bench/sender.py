@@ -30,7 +30,7 @@ def _storescu(endpoint: Endpoint, folder: Path, environment: Mapping[str, str]) 
 
 
 def storescu(endpoint: Endpoint, folder: Path) -> Command:
-    """DCMTK's sender with Nagle's algorithm off: its fastest mode."""
+    """DCMTK's sender with Nagle's algorithm off."""
     return _storescu(endpoint, folder, NODELAY)
 
 

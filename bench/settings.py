@@ -49,6 +49,11 @@ class Settings:
             pages=Path(environment.get("BENCH_PAGES", pages)).absolute(),
         )
 
+    @property
+    def runs(self) -> Path:
+        """Where contenders have their folders."""
+        return self.folder / "runs"
+
     def count(self, whole: int, least: int = 1) -> int:
         """So many of a load's things at this scale."""
         return max(least, round(whole * self.scale))

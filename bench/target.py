@@ -21,6 +21,7 @@ class Target:
         theirs: The one that it is held against: then ``theirs / ours`` is at least ``threshold``, since figures are
             seconds. ``None``: ``ours`` itself is at most ``threshold``.
         beside: A figure that nothing is judged by, but that a reader will ask for: the same ratio against it.
+        limit: The figure that no contender with the same promises can do much better than: what it would reach.
     """
 
     what: str
@@ -29,6 +30,7 @@ class Target:
     threshold: float
     theirs: str | None = None
     beside: str | None = None
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,7 @@ class Verdict:
     ours: Figure | None = None
     theirs: Figure | None = None
     beside: float | None = None
+    limit: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -67,7 +70,7 @@ def judge(target: Target, results: Mapping[str, Result]) -> Verdict:
     theirs = result.figures.get(target.theirs)
     if theirs is None:
         return Verdict(target=target, unit="", value=None, ours=ours)
-    other = result.figures.get(target.beside or "")
+    other, limit = (result.figures.get(name or "") for name in (target.beside, target.limit))
     return Verdict(
         target=target,
         unit="x",
@@ -75,22 +78,37 @@ def judge(target: Target, results: Mapping[str, Result]) -> Verdict:
         ours=ours,
         theirs=theirs,
         beside=other and other.median / ours.median,
+        limit=limit and theirs.median / limit.median,
     )
 
 
-#: Of each contender that is helped, the one that is not.
-_UNHELPED: Final = {
-    names.DCMTK: names.DCMTK_DEFAULT,
+#: Of each contender the same program in the mode that a reader will ask for.
+_OTHER_MODE: Final = {
+    names.DCMTK: names.DCMTK_FAST,
     names.DCMTK_PLAIN: names.DCMTK,
-    names.ORTHANC: names.ORTHANC_PLAIN,
+    names.ORTHANC: names.ORTHANC_FAST,
     names.STORESCU: names.STORESCU_PLAIN,
     names.LIMIT_END: names.LIMIT,
     names.LIMIT_EACH: names.LIMIT,
 }
+_LIMITS: Final = {
+    names.INSTANCE: names.LIMIT_EACH,
+    names.ASSOCIATION: names.LIMIT_END,
+    names.HILUM_SEND: names.LIMIT_DROP,
+}
 
 
 def _ratio(what: str, load: str, ours: str, theirs: str, threshold: float) -> Target:
-    return Target(what=what, load=load, ours=ours, theirs=theirs, threshold=threshold, beside=_UNHELPED.get(theirs))
+    limit = _LIMITS.get(ours)
+    return Target(
+        what=what,
+        load=load,
+        ours=ours,
+        theirs=theirs,
+        threshold=threshold,
+        beside=_OTHER_MODE.get(theirs),
+        limit=None if limit == theirs else limit,
+    )
 
 
 def _most(what: str, load: str, ours: str, threshold: float) -> Target:

@@ -19,10 +19,11 @@ from bench.settings import Settings
 INSTANCE: Final = "Hilum, instance"
 ASSOCIATION: Final = "Hilum, association"
 DCMTK: Final = "DCMTK storescp"
-DCMTK_DEFAULT: Final = "DCMTK storescp, default options"
+DCMTK_FAST: Final = "DCMTK storescp, fastest options"
 DCMTK_PLAIN: Final = "DCMTK storescp as it comes"
 ORTHANC: Final = "Orthanc"
-ORTHANC_UNSYNCED: Final = "Orthanc, syncing nothing"
+ORTHANC_FAST: Final = "Orthanc, fastest options"
+ORTHANC_UNSYNCED: Final = "Orthanc, fastest options, syncing nothing"
 ORTHANC_PLAIN: Final = "Orthanc as it comes"
 PYNETDICOM: Final = "pynetdicom storescp"
 LIMIT: Final = "limit, syncing nothing"
@@ -104,18 +105,19 @@ class Transfers:
             DCMTK: receiver.storescp(),
             LIMIT: LIMITS[LIMIT],
         }
-        one = {**HILUM, DCMTK: receiver.storescp(), DCMTK_DEFAULT: receiver.storescp(fast=()), **LIMITS}
+        one = {**HILUM, DCMTK: receiver.storescp(), DCMTK_FAST: receiver.storescp(*receiver.FAST), **LIMITS}
         forked = {
             **HILUM,
             DCMTK: receiver.storescp("--fork"),
-            DCMTK_DEFAULT: receiver.storescp("--fork", fast=()),
+            DCMTK_FAST: receiver.storescp("--fork", *receiver.FAST),
             **LIMITS,
         }
         everybody = {
             **one,
             ORTHANC: receiver.orthanc(),
-            ORTHANC_UNSYNCED: receiver.orthanc({"SyncStorageArea": False}),
-            ORTHANC_PLAIN: receiver.orthanc(tuned={}, environment={}),
+            ORTHANC_FAST: receiver.orthanc(receiver.TUNED),
+            ORTHANC_UNSYNCED: receiver.orthanc({**receiver.TUNED, "SyncStorageArea": False}),
+            ORTHANC_PLAIN: receiver.orthanc(environment={}),
             PYNETDICOM: receiver.pynetdicom(),
         }
         receive = partial(partial, self._receive)

@@ -19,7 +19,7 @@ from bench.load import Contender, Load
 from bench.process import FailedError
 from bench.receiver import Endpoint, Receiver
 from bench.settings import Settings
-from bench.transfer import ORTHANC, ORTHANC_PLAIN, Transfers
+from bench.transfer import ORTHANC, ORTHANC_FAST, ORTHANC_PLAIN, Transfers
 
 HILUM: Final = "Hilum"
 WORKFLOW: Final = "A-RELEASE-RP to start of the workflow's process"
@@ -48,7 +48,8 @@ class WholeWay:
         relays: dict[str, Callable[[Endpoint, Path], Receiver]] = {
             HILUM: _hilum,
             ORTHANC: partial(_orthanc, receiver.orthanc),
-            ORTHANC_PLAIN: partial(_orthanc, partial(receiver.orthanc, tuned={}, environment={})),
+            ORTHANC_FAST: partial(_orthanc, lambda keys: receiver.orthanc({**receiver.TUNED, **keys})),
+            ORTHANC_PLAIN: partial(_orthanc, partial(receiver.orthanc, environment={})),
         }
         return Load(
             name="whole-way",
@@ -59,7 +60,8 @@ class WholeWay:
             bytes=series.bytes,
             instances=series.count,
             note="Hilum: durability `instance`, a workflow that copies its inputs to its outputs, one destination. "
-            "Orthanc: a Lua script with `SendToModality` for each instance. The PACS is DCMTK `storescp --fork`.",
+            "Orthanc: a Lua script with `SendToModality` for each instance. The PACS is DCMTK "
+            "`storescp --fork` with its fastest options.",
         )
 
     def _hand_over(self) -> Load:
@@ -93,7 +95,7 @@ def _orthanc(mode: Callable[[Mapping[str, Any]], Receiver], pacs: Endpoint, fold
 def _pacs(folder: Path) -> Iterator[tuple[Endpoint, Path]]:
     place = folder / "pacs"
     place.mkdir()
-    with receiver.storescp("--fork")(place) as endpoint:
+    with receiver.storescp("--fork", *receiver.FAST)(place) as endpoint:
         yield endpoint, place / "received"
 
 

@@ -15,16 +15,19 @@ def result(**values: tuple[float, ...]) -> Result:
     return Result.of(load, rounds)
 
 
-RATIO = Target(what="ours against theirs", load="load", ours="ours", theirs="theirs", threshold=2, beside="helped")
+RATIO = Target(
+    what="ours against theirs", load="load", ours="ours", theirs="theirs", threshold=2, beside="helped", limit="loop"
+)
 
 
 @pytest.mark.parametrize(("seconds", "passed"), [(1.0, True), (1.1, False)])
 def test_a_ratio_is_made_of_medians_of_the_run(seconds: float, passed: bool) -> None:
-    found = result(ours=(seconds, 99.0, 0.1), theirs=(2.0, 50.0, 1.0), helped=(3.0, 3.0, 3.0))
+    found = result(ours=(seconds, 99.0, 0.1), theirs=(2.0, 50.0, 1.0), helped=(3.0, 3.0, 3.0), loop=(0.5, 0.5, 0.5))
     verdict = judge(RATIO, {"load": found})
     assert verdict.value == pytest.approx(2.0 / seconds)
     assert verdict.passed is passed
     assert verdict.beside == pytest.approx(3.0 / seconds)
+    assert verdict.limit == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize(("value", "passed"), [(5.0, True), (5.1, False)])

@@ -89,7 +89,12 @@ def file_meta(
     Source: PS3.10 7.1, Table 7.1-1.
     """
     before, after = _constant(
-        sop_class, transfer_syntax, calling, called, implementation_class_uid, implementation_version_name
+        sop_class=sop_class,
+        transfer_syntax=transfer_syntax,
+        calling=calling,
+        called=called,
+        class_uid=implementation_class_uid,
+        version_name=implementation_version_name,
     )
     instance = _text(0x0003, b"UI", sop_instance)
     length = _LENGTH.pack(len(before) + len(instance) + len(after))
@@ -98,7 +103,7 @@ def file_meta(
 
 @lru_cache(maxsize=1000)
 def _constant(
-    sop_class: str, transfer_syntax: str, calling: str, called: str, class_uid: str, version_name: str
+    *, sop_class: str, transfer_syntax: str, calling: str, called: str, class_uid: str, version_name: str
 ) -> tuple[bytes, bytes]:
     """The elements before and after the one that differs between the instances of an association."""
     before = _VERSION + _text(0x0002, b"UI", sop_class)

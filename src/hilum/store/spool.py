@@ -164,9 +164,7 @@ class AssociationFolder:
         left = []
         for file in self._refused:
             try:
-                os.unlink(file)
-            except FileNotFoundError:
-                pass
+                Path(file).unlink(missing_ok=True)
             except OSError:
                 left.append(file)
         self._refused = left
@@ -179,12 +177,12 @@ class AssociationFolder:
         """
         if self._durability is Durability.INSTANCE:
             _sync_and_close([descriptor])
-            os.rename(part, whole)
+            os.rename(part, whole)  # noqa: PTH104  not Path: see InstanceFile
             self._sync_entries()
             return
         self._batch.append(descriptor)
         self._batch_bytes += size
-        os.rename(part, whole)
+        os.rename(part, whole)  # noqa: PTH104
         if len(self._batch) >= _BATCH_FILES or self._batch_bytes >= _BATCH_BYTES:
             while len(self._syncing) >= _BATCHES:
                 self._await(self._syncing.popleft())
