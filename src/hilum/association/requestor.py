@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, Final, NoReturn, Self
 
-from hilum.association.outflow import Outflow
+from hilum.association.connecting import connect
+from hilum.association.outflow import Outflow, Prepared
 from hilum.association.peer import AssociationRejectedError, Peer, PermanentRejectError, TransientRejectError
 from hilum.association.settings import RequestorTimeouts
 from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut
@@ -40,6 +40,7 @@ __all__ = [
     "AssociationRejectedError",
     "Peer",
     "PermanentRejectError",
+    "Prepared",
     "Requestor",
     "RequestorTimeouts",
     "TransientRejectError",
@@ -73,6 +74,7 @@ class Requestor:
         self._events: deque[LinkEvent] = deque()
         self._contexts: dict[tuple[str, str], int] = {}
         self._outflow: Outflow | None = None
+        self._asked: Prepared | None = None
         self._message_id = 0
         self._over = False
 
@@ -102,7 +104,7 @@ class Requestor:
         pairs = list(dict.fromkeys(contexts))
         if not 0 < len(pairs) <= MAX_CONTEXTS:
             raise LocalError(f"an association has 1 to {MAX_CONTEXTS} presentation contexts, not {len(pairs)}")
-        sock = _connect(peer, timeouts)
+        sock = connect(peer, timeouts)
         connection = Connection(Role.REQUESTOR, max_pdu_length=MAX_PDU_BYTES)
         link = Link(
             sock,
@@ -170,42 +172,93 @@ class Requestor:
         sop_instance: Uid,
         transfer_syntax: Uid,
     ) -> Answer:
-        """Send one instance, its bytes as they are; a deflated one of odd length gets the padding it lacks.
+        """Send one instance: ``prepare``, ``begin`` and ``finish``, with their arguments and errors.
+
+        Returns:
+            What the peer answered; its comment is cleaned of control characters.
+        """
+        descriptor = file if isinstance(file, int) else file.fileno()
+        self._check_open()
+        instance = {"sop_class": sop_class, "sop_instance": sop_instance, "transfer_syntax": transfer_syntax}
+        self.begin(self.prepare(descriptor, offset, length, **instance))
+        return self.finish()
+
+    def prepare(
+        self,
+        file: int | bytes,
+        offset: int,
+        length: int,
+        *,
+        sop_class: Uid,
+        sop_instance: Uid,
+        transfer_syntax: Uid,
+    ) -> Prepared:
+        """Make the request that sends one instance, and read the beginning of its data set; nothing is sent yet.
+
+        This may be done while the peer still works on the request before. The bytes are sent as they are; a deflated
+        data set of odd length gets the padding it lacks.
 
         Args:
-            file: A regular file, open for reading, or its descriptor; its position is neither used nor moved.
+            file: Descriptor of a regular file, open for reading until ``begin`` is over, whose position is neither used
+                nor moved; or the content of one.
             offset: Where the data set begins, behind preamble and file meta information.
             length: Bytes of the data set.
             transfer_syntax: In which the data set is encoded; nothing is transcoded.
 
         Returns:
-            What the peer answered; its comment is cleaned of control characters.
+            The request, to be sent before another one is prepared.
 
         Raises:
             PermanentError: The peer did not accept this pair of SOP class and transfer syntax, or the file is shorter
-                than that; the association can still be used.
-            TemporaryError: The association broke, or the file could not be read; whether the peer has the instance is
-                unknown.
+                than that or cannot be read; the association can still be used.
+            TemporaryError: The association is over.
 
         Source: PS3.7 9.1.1; PS3.4 B.2.
         """
-        self._check_open()
+        if self._over:
+            raise TemporaryError(f"{self._peer}: the association is over; open a new one")
         context_id = self._contexts.get((sop_class, transfer_syntax))
         if context_id is None:
             raise PermanentError(
                 f"{self._peer} did not accept SOP class {sop_class} in transfer syntax {transfer_syntax}"
             )
-        descriptor = file if isinstance(file, int) else file.fileno()
-        size = os.fstat(descriptor).st_size
+        size = os.fstat(file).st_size if isinstance(file, int) else len(file)
         if size < offset + length:
             raise PermanentError(f"the file has {size} bytes, but its data set should reach to {offset + length}")
-        request = store_request(self._next_message_id(), sop_class=sop_class, sop_instance=sop_instance)
-        self._connection.send_command(context_id, request)
-        self._write(self._link.flush(more=True))
+        command = store_request(self._next_message_id(), sop_class=sop_class, sop_instance=sop_instance)
+        self._connection.send_command(context_id, command)
+        front = b"".join(self._connection.data_to_send())
         # PS3.5 A.5 asks for an even number of bytes, but real files lack the last one, and DCMTK aborts without it.
         padding = length % 2 if transfer_syntax in _DEFLATED else 0
-        self._send_data(descriptor, offset, length + padding, context_id, padding)
-        response = self._response(context_id, request)
+        outflow = self._outflow = self._outflow or Outflow(self._connection)
+        try:
+            part, sent = outflow.fill(file, offset, length + padding, context_id, padding=padding, front=front)
+        except (OSError, EOFError) as error:
+            raise PermanentError(f"the file cannot be read: {error}") from error
+        rest = length + padding - sent
+        return Prepared(command, context_id, part, file, offset + sent, rest, padding)
+
+    def begin(self, prepared: Prepared) -> None:
+        """Send a request with its data set.
+
+        Raises:
+            TemporaryError: The association broke, or the rest of the file could not be read; whether the peer has the
+                instance is unknown.
+        """
+        self._check_open()
+        self._asked = prepared
+        self._send_data(prepared)
+
+    def finish(self) -> Answer:
+        """Wait for the answer to the request that was begun.
+
+        Raises:
+            TemporaryError: The association broke; whether the peer has the instance is unknown.
+        """
+        asked, self._asked = self._asked, None
+        if asked is None:
+            raise LocalError("there is no request that could be answered")
+        response = self._response(asked.context_id, asked.command)
         assert response.status is not None
         return Answer(status=response.status, comment=_printable(response.comment))
 
@@ -345,18 +398,14 @@ class Requestor:
         for event in events:
             self._check(event)
 
-    def _send_data(self, descriptor: int, offset: int, length: int, context_id: int, padding: int) -> None:
+    def _send_data(self, prepared: Prepared) -> None:
         """Send a data set, and notice when the peer does not want it any more."""
-        outflow = self._outflow = self._outflow or Outflow(self._connection)
-        sent = 0
+        outflow = self._outflow
+        assert outflow is not None, "there is a prepared request"
+        part, offset, left = prepared.part, prepared.offset, prepared.left
         while True:
-            try:
-                part, size = outflow.fill(descriptor, offset + sent, length - sent, context_id, padding=padding)
-            except (OSError, EOFError) as error:
-                self._give_up(f"the file could not be read to its end, so the association was aborted: {error}")
             self._write(self._link.send(part))
-            sent += size
-            if sent == length:
+            if not left:
                 return
             if self._link.pending():
                 self._events.extend(self._link.receive(0.0, "nothing"))
@@ -364,23 +413,11 @@ class Requestor:
                     self._check(event)
                 if len(self._events) > _MOST_EARLY_EVENTS:
                     self._violated("it keeps talking while a data set is being sent to it")
-
-
-def _connect(peer: Peer, timeouts: RequestorTimeouts) -> socket.socket:
-    """A connected socket; tries each address of a host name in turn."""
-    seconds = timeouts.connect.total_seconds()
-    try:
-        return socket.create_connection((peer.host, peer.port), seconds)
-    except socket.gaierror as error:
-        raise TemporaryError(f"{peer}: the host name cannot be resolved: {error.strerror}") from error
-    except TimeoutError as error:
-        raise TemporaryError(
-            f"{peer}: no connection within {seconds:g} s; is the address right, is a firewall between?"
-        ) from error
-    except ConnectionRefusedError as error:
-        raise TemporaryError(f"{peer}: the connection was refused; is it running, is the port right?") from error
-    except (OSError, UnicodeError) as error:
-        raise TemporaryError(f"{peer}: no connection: {error}") from error
+            try:
+                part, size = outflow.fill(prepared.file, offset, left, prepared.context_id, padding=prepared.padding)
+            except (OSError, EOFError) as error:
+                self._give_up(f"the file could not be read to its end, so the association was aborted: {error}")
+            offset, left = offset + size, left - size
 
 
 def _printable(text: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from hilum.association.admission import AdmissionRules
-from hilum.wire import NegotiationPolicy
+if TYPE_CHECKING:  # a sender needs neither, and starts sooner without
+    from hilum.association.admission import AdmissionRules
+    from hilum.wire import NegotiationPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

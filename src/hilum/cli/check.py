@@ -87,8 +87,8 @@ def _probe_all(settings: Settings) -> dict[str, Probe]:
     from concurrent.futures import ThreadPoolExecutor
 
     from hilum.association.peer import Peer
-    from hilum.cli.options import requestor_timeouts
     from hilum.cli.probe import probe
+    from hilum.cli.span import requestor_timeouts
 
     scu = settings.dicom.scu
     timeouts = requestor_timeouts(scu.timeouts.connect, scu.timeouts.association, scu.timeouts.dimse)

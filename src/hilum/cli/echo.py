@@ -6,16 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hilum.cli.options import (
-    AcseTimeout,
-    AsJson,
-    Call,
-    Config,
-    ConnectTimeout,
-    DimseTimeout,
-    OwnTitle,
-    requestor_timeouts,
-)
+from hilum.cli.options import AcseTimeout, AsJson, Call, Config, ConnectTimeout, DimseTimeout, OwnTitle
 
 
 def command(
@@ -39,6 +30,7 @@ def command(
     from hilum.cli.exit import FailedError, UsageError, complain
     from hilum.cli.peer import find
     from hilum.cli.probe import document, probe
+    from hilum.cli.span import requestor_timeouts
 
     found = find(peer, call=call, own=aetitle, directory=look_up(config))
     if found.rest:

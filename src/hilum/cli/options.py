@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from hilum.association.settings import RequestorTimeouts
 
 Config = Annotated[
     Path | None,
@@ -40,30 +36,6 @@ DimseTimeout = Annotated[
     float, typer.Option("-td", "--dimse-timeout", metavar="SECONDS", help="For the answer to each other request.")
 ]
 ConnectTimeout = Annotated[float, typer.Option("-to", "--timeout", metavar="SECONDS", help="For the TCP connection.")]
-
-
-def requestor_timeouts(connect: float, acse: float, dimse: float) -> RequestorTimeouts:
-    """The options of a command that opens associations, in seconds.
-
-    Raises:
-        UsageError: One of them is no time to wait.
-    """
-    from hilum.association.settings import RequestorTimeouts
-
-    return RequestorTimeouts(connect=span(connect, "-to"), association=span(acse, "-ta"), dimse=span(dimse, "-td"))
-
-
-def span(seconds: float, option: str) -> timedelta:
-    """A time to wait.
-
-    Raises:
-        UsageError: It is none.
-    """
-    from hilum.cli.exit import UsageError
-
-    if not 0 < seconds <= 1_000_000:
-        raise UsageError(f"{option} {seconds:g}: expected seconds to wait, more than 0")
-    return timedelta(seconds=seconds)
 
 
 def config_path(given: Path | None) -> Path:

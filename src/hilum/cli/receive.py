@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hilum.cli.options import AsJson, span
+from hilum.cli.options import AsJson
 
 if TYPE_CHECKING:
     from hilum.association.server import Server
@@ -53,6 +53,7 @@ def command(
     from hilum.cli.peer import title
     from hilum.cli.receive_log import Narrator
     from hilum.cli.receive_sink import FolderReceiver
+    from hilum.cli.span import span
     from hilum.clock import utc_now
     from hilum.errors import PermanentError
     from hilum.wire import NegotiationPolicy

@@ -319,7 +319,7 @@ def _free_port() -> int:
 
 
 def _outgoing(paths: Sequence[Path]) -> list[Outgoing]:
-    found = [examine(path) for path in paths]
+    found = [examine(str(path)) for path in paths]
     return [one for one in found if isinstance(one, Outgoing)]
 
 
@@ -338,7 +338,7 @@ def _compare(where: str, pairs: Sequence[tuple[Path, Path]]) -> None:
 
 def _digest(path: Path) -> str:
     """SHA-256 of a file's data set: preamble and file meta information are each writer's own."""
-    found = examine(path)
+    found = examine(str(path))
     if not isinstance(found, Outgoing):
         raise PermanentError(f"{path} is {found.why}")
     with path.open("rb") as file:

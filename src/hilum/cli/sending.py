@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hilum.association.peer import Peer
-from hilum.association.requestor import MAX_CONTEXTS, Requestor
+from hilum.association.requestor import MAX_CONTEXTS, Prepared, Requestor
 from hilum.association.settings import RequestorTimeouts
 from hilum.cli.outbox import Outgoing
 from hilum.errors import HilumError, PermanentError, TemporaryError
@@ -55,6 +57,11 @@ class Report:
     associations: int
     interrupted: bool
     error: HilumError | None
+
+    @property
+    def complete(self) -> bool:
+        """There was something to send, and the peer has all of it."""
+        return bool(self.outcomes) and not self.interrupted and all(outcome.accepted for outcome in self.outcomes)
 
     @property
     def accepted_bytes(self) -> int:
@@ -147,16 +154,26 @@ class Sender:
             self._open.add(association)
             if self._stopping:
                 association.interrupt()
-        file = None
+        going: _Ready | None = None
+        following: _Ready | None = None
         try:
-            while (file := self._next()) is not None:
-                self._done(self._store(association, file))
+            # The next request is made ready while the peer works on the one before.
+            following = self._next_ready(association)
+            while following is not None and not self._stopping:
+                going, following = following, None
+                going.begin(association)
+                following = self._next_ready(association)
+                self._done(Outcome(file=going.file, answer=association.finish()))
         except TemporaryError as error:
-            assert file is not None
-            self._done(Outcome(file=file, answer=None, why=str(error), asked=False))
+            assert going is not None
+            self._done(Outcome(file=going.file, answer=None, why=str(error), asked=False))
             with self._lock:
                 self._errors.append(error)
         finally:
+            if following is not None:
+                following.close()
+                with self._lock:
+                    self._queue.appendleft(following.file)  # another association may have time for it
             association.release()
             with self._lock:
                 self._open.discard(association)
@@ -170,25 +187,63 @@ class Sender:
             self._outcomes.append(outcome)
             self._told(outcome)
 
-    def _store(self, association: Requestor, file: Outgoing) -> Outcome:
+    def _next_ready(self, association: Requestor) -> _Ready | None:
+        """The next file that can be sent; those before it that cannot are done with."""
+        while (file := self._next()) is not None:
+            try:
+                return _Ready.of(association, file)
+            except OSError as error:
+                why = f"cannot be read: {error.strerror}"
+            except PermanentError as error:
+                why = str(error)
+            self._done(Outcome(file=file, answer=None, why=why))
+        return None
+
+
+class _Ready(NamedTuple):
+    """A file with the request that sends it."""
+
+    file: Outgoing
+    request: Prepared
+    descriptor: int | None
+
+    @classmethod
+    def of(cls, association: Requestor, file: Outgoing) -> _Ready:
+        """Open the file and make the request.
+
+        Raises:
+            OSError: It cannot be opened.
+            PermanentError: The peer does not take it, or it has become shorter.
+        """
         if not association.accepted(file.sop_class, file.transfer_syntax):
-            why = f"the peer does not take {name_of(file.sop_class)} in {name_of(file.transfer_syntax)}"
-            return Outcome(file=file, answer=None, why=why)
+            raise PermanentError(f"the peer does not take {name_of(file.sop_class)} in {name_of(file.transfer_syntax)}")
+        descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC) if file.content is None else None
         try:
-            with file.path.open("rb", buffering=0) as source:
-                answer = association.store(
-                    source.fileno(),
-                    file.offset,
-                    file.length,
-                    sop_class=file.sop_class,
-                    sop_instance=file.sop_instance,
-                    transfer_syntax=file.transfer_syntax,
-                )
-        except OSError as error:
-            return Outcome(file=file, answer=None, why=f"cannot be read: {error.strerror}")
-        except PermanentError as error:
-            return Outcome(file=file, answer=None, why=str(error))
-        return Outcome(file=file, answer=answer)
+            request = association.prepare(
+                descriptor if descriptor is not None else file.content or b"",
+                file.offset,
+                file.length,
+                sop_class=file.sop_class,
+                sop_instance=file.sop_instance,
+                transfer_syntax=file.transfer_syntax,
+            )
+        except BaseException:
+            if descriptor is not None:
+                os.close(descriptor)
+            raise
+        return cls(file, request, descriptor)
+
+    def begin(self, association: Requestor) -> None:
+        """Send it."""
+        try:
+            association.begin(self.request)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """It is not needed any more."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
 
 
 def by_contexts(files: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:

@@ -11,7 +11,7 @@ from hilum.cli.outbox import Outgoing, Skipped, examine, files_in
 
 
 def skipped(path: Path) -> Skipped:
-    found = examine(path)
+    found = examine(str(path))
     assert isinstance(found, Skipped)
     return found
 
@@ -20,7 +20,7 @@ def test_folders_are_searched_to_the_bottom_in_the_order_of_names(tmp_path: Path
     for name in ("b/2.dcm", "b/1.dcm", "a/deep/3.dcm", "c.dcm"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert [str(path.relative_to(tmp_path)) for path in files_in([tmp_path])] == [
+    assert [os.path.relpath(path, tmp_path) for path in files_in([str(tmp_path)])] == [
         "c.dcm",
         "a/deep/3.dcm",
         "b/1.dcm",
@@ -29,15 +29,15 @@ def test_folders_are_searched_to_the_bottom_in_the_order_of_names(tmp_path: Path
 
 
 def test_files_stay_in_the_order_they_were_named(tmp_path: Path) -> None:
-    paths = [tmp_path / "z", tmp_path / "a"]
+    paths = [str(tmp_path / "z"), str(tmp_path / "a")]
     for path in paths:
-        path.touch()
+        Path(path).touch()
     assert list(files_in(paths)) == paths
 
 
 def test_a_path_that_is_not_there_is_a_mistake_of_the_command_line(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file or folder"):
-        list(files_in([tmp_path / "none"]))
+        list(files_in([str(tmp_path / "none")]))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_path_that_is_not_there_is_a_mistake_of_the_command_line(tmp_path: Pat
 )
 def test_a_dicom_file_is_found_whatever_its_transfer_syntax(name: str) -> None:
     path = real_file(name)
-    found = examine(path)
+    found = examine(str(path))
     assert isinstance(found, Outgoing)
     expected = read(path)
     assert found.sop_class == expected.SOPClassUID
@@ -58,7 +58,7 @@ def test_the_data_set_decides_which_instance_it_is_not_the_head_of_the_file(tmp_
     path = make_instance(tmp_path, sop_instance="1.2.3")
     head, _, rest = path.read_bytes().partition(b"1.2.3")
     path.write_bytes(head + b"9.9.9" + rest)
-    found = examine(path)
+    found = examine(str(path))
     assert isinstance(found, Outgoing)
     assert found.sop_instance == "1.2.3"
 
@@ -86,3 +86,17 @@ def test_a_damaged_dicom_file_is_a_failure(tmp_path: Path) -> None:
     assert skipped(cut).damaged
     assert "100 bytes are missing" in skipped(cut).why
     assert skipped(tmp_path / "gone.dcm").damaged
+
+
+def test_the_content_of_a_small_file_is_kept_as_long_as_there_is_room(tmp_path: Path) -> None:
+    small, large = make_instance(tmp_path), make_instance(tmp_path, size=100_000)
+    size = small.stat().st_size
+
+    def content(path: Path, keep: int) -> bytes | None:
+        found = examine(str(path), keep=keep)
+        assert isinstance(found, Outgoing)
+        return found.content
+
+    assert content(small, size) == small.read_bytes()
+    assert content(small, size - 1) is None
+    assert content(large, 1_000_000) is None

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 from hilum.cli.outbox import Outgoing
 from hilum.cli.sending import by_contexts
 from hilum.model import Uid
@@ -9,7 +7,7 @@ from hilum.model import Uid
 
 def file(number: int, sop_class: int) -> Outgoing:
     return Outgoing(
-        path=Path(str(number)),
+        path=str(number),
         sop_class=Uid(f"1.2.840.10008.5.1.4.1.1.{sop_class}"),
         sop_instance=Uid(f"1.{number}"),
         transfer_syntax=Uid("1.2.840.10008.1.2.1"),
