@@ -351,7 +351,8 @@ def list_history(
     if since is not None:
         query = query.where(history.c.at >= since)
         if everything:  # where to stop on the way back: times do not always rise with the numbers
-            first = connection.execute(select(func.min(history.c.id)).where(history.c.at >= since)).scalar_one()
+            # "+ 0", or SQLite would look for the least number from the first line on, not from the index of times.
+            first = connection.execute(select(func.min(history.c.id + 0)).where(history.c.at >= since)).scalar_one()
             query = query.where(history.c.id >= (first or 0))
     return _lines(connection, connection.execute(query).all()[::-1])
 
