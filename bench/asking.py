@@ -64,6 +64,7 @@ def _busy_gateway(filled: Filled, folder: Path) -> Iterator[tuple[Gateway, Datab
         yield gateway, database
     finally:
         gateway.stop(timedelta())
+        gateway._database.close()  # by itself only one that was started: its shared memory is a file of the folder
         database.close()
 
 
