@@ -174,6 +174,7 @@ def test_no_claim_looks_at_everything(database: Database, tmp_path: Path) -> Non
                 drop_leases(connection)  # of what was on its way when a gateway died, one at a time is tried again
     finally:
         gateway.stop(timedelta())
+        gateway._database.close()  # one that was not started leaves it open
     assert idle == NOT_IN_THE_LEDGER, "what claims nothing shows nothing: give it a row above"
     assert faults == {}
 
