@@ -47,6 +47,7 @@ from hilum.association.requestor import (
     AssociationRejectedError,
     Peer,
     PermanentRejectError,
+    Prepared,
     Requestor,
     RequestorTimeouts,
     TransientRejectError,
@@ -146,6 +147,51 @@ def test_several_instances_go_over_one_association(gateway: Gateway, file: IO[by
     assert [one.content for one in stored] == [content(file, index, 1000 * index + 2) for index in range(20)]
     assert [one.request.sop_instance for one in stored] == [f"1.2.{index}" for index in range(20)]
     assert file.tell() == position
+
+
+def test_the_next_request_is_made_ready_while_the_peer_works(gateway: Gateway, file: IO[bytes]) -> None:
+    gateway.configure(max_pdu_length=16384)
+    lengths = [1000, 200_000, 2, 300_000]
+    with call(gateway.port) as association:
+
+        def prepare(number: int) -> Prepared:
+            uid, length = Uid(f"1.2.{number}"), lengths[number]
+            return association.prepare(
+                file.fileno(), 0, length, sop_class=Uid(CT), sop_instance=uid, transfer_syntax=Uid(EXPLICIT)
+            )
+
+        following = prepare(0)
+        for number in range(len(lengths)):
+            association.begin(following)
+            if number + 1 < len(lengths):
+                following = prepare(number + 1)
+            assert association.finish().accepted
+    assert [one.content for one in gateway.seen.all(Stored)] == [content(file, 0, length) for length in lengths]
+
+
+def test_what_was_made_ready_need_not_be_sent(gateway: Gateway, file: IO[bytes]) -> None:
+    with call(gateway.port) as association:
+        association.prepare(
+            file.fileno(), 0, 1000, sop_class=Uid(CT), sop_instance=Uid("1.1"), transfer_syntax=Uid(EXPLICIT)
+        )
+        assert store(association, file, uid="1.2").accepted
+        with pytest.raises(LocalError):
+            association.finish()
+    assert [one.request.sop_instance for one in gateway.seen.all(Stored)] == ["1.2"]
+
+
+@pytest.mark.parametrize("max_length", [8, 16384])
+def test_the_content_of_a_file_does_as_well(gateway: Gateway, file: IO[bytes], max_length: int) -> None:
+    gateway.configure(max_pdu_length=max_length)
+    whole = content(file, 0, 5000)
+    instance = {"sop_class": Uid(CT), "sop_instance": Uid("1.2"), "transfer_syntax": Uid(EXPLICIT)}
+    with call(gateway.port) as association:
+        association.begin(association.prepare(whole, 132, 4868, **instance))
+        assert association.finish().accepted
+        with pytest.raises(PermanentError, match="5000 bytes"):
+            association.prepare(whole, 132, 4869, **instance)
+    (stored,) = gateway.seen.all(Stored)
+    assert stored.content == whole[132:]
 
 
 def test_an_answer_keeps_status_and_comment(gateway: Gateway, file: IO[bytes]) -> None:
