@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +86,11 @@ def test_completion_is_left_to_the_library(monkeypatch: pytest.MonkeyPatch) -> N
     assert shortcut.read(["send", "pacs", "a", "-c", "x"]) == {"words": ["pacs", "a"], "config": Path("x")}
     monkeypatch.setenv("_HILUM_COMPLETE", "complete_bash")
     assert shortcut.read(["send", "pacs", "a"]) is None
+
+
+def test_what_a_plain_line_needs_loads_no_large_library() -> None:
+    look = "import sys, hilum.cli.shortcut, hilum.cli.errand; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in ran.stdout.split()}
+    assert not loaded & {"typer", "click", "pydantic", "rich", "ruamel", "sqlalchemy", "structlog", "asyncio"}
+    assert not {"hilum.config", "hilum.cli.output", "hilum.cli.app"} & set(ran.stdout.split())
