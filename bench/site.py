@@ -36,6 +36,7 @@ def receiving(port: int, durability: str) -> dict[str, Any]:
             "watermark-percent": 100,
             "reserve-gb": 0,
         },
+        "web": {"port": 0},
     }
 
 

@@ -45,6 +45,7 @@ _DEFAULT: Mapping[str, Any] = {
         "reserve-gb": 0,
         "scan-seconds": 0.05,
     },
+    "web": {"enabled": False},
     "engines": {"copy": {"type": "process", "command": COPY, "max-jobs": 4}},
 }
 

@@ -96,6 +96,12 @@ class Acceptor:
             write_seconds=limits.write.total_seconds(),
         )
         self._seated = False
+        self._association: AssociationInfo | None = None
+
+    @property
+    def association(self) -> AssociationInfo | None:
+        """The association that is open on this connection; ``None`` before and after."""
+        return self._association if self._seated else None
 
     @property
     def seated(self) -> bool:
@@ -189,6 +195,7 @@ class Acceptor:
             port=self._port,
             opened_at=opened_at,
         )
+        self._association = association
         try:
             sink = self._receiver.open(association)
         except (TemporaryError, PermanentError) as error:

@@ -9,7 +9,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -24,6 +24,7 @@ from hilum.association.settings import AcceptorSettings
 from hilum.association.sink import Receiver
 from hilum.clock import Clock, utc_now
 from hilum.errors import LocalError, PermanentError, TemporaryError
+from hilum.model import AssociationInfo
 
 logger: Final = logging.getLogger(__name__)
 
@@ -83,6 +84,20 @@ class Server:
         """Connections open now, with and without an association."""
         with self._guard:
             return len(self._serving)
+
+    def talking(self) -> Sequence[AssociationInfo]:
+        """The associations that are open now, the oldest first; from any thread."""
+        found = [info for acceptor in self._running() if (info := acceptor.association) is not None]
+        return sorted(found, key=lambda info: info.opened_at)
+
+    def abort(self, association: str) -> bool:
+        """Abort the open association with this id; whether it was open. From any thread."""
+        for acceptor in self._running():
+            info = acceptor.association
+            if info is not None and info.id == association:
+                acceptor.interrupt()
+                return True
+        return False
 
     def start(self) -> int:
         """Listen and serve in threads of their own; returns the port that is bound.

@@ -25,10 +25,11 @@ def command(
     An association is held when it ended without a release. Accepted, its instances are grouped and its jobs start.
     ASSOCIATION is its id or the beginning of it; without it, those that are held are listed.
     """
+    from hilum import orders
     from hilum.cli import output, words
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
-    from hilum.ledger import reception, views
+    from hilum.ledger import views
 
     now = utc_now()
     with opened(config_path(config)) as office:
@@ -41,8 +42,7 @@ def command(
                 print_held(held, now)
             return
         with office.database.write() as connection:
-            found = views.find_held(connection, association)
-            reception.ask_accept(connection, found.id, now=now)
+            found = orders.accept(connection, association, now)
         asleep = "" if office.running else " No gateway is running; it happens when one does."
     if as_json:
         output.emit({"association": found.id, "instances": found.instances})

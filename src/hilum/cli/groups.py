@@ -124,22 +124,15 @@ def close(
 
     What arrives later for it opens the next group.
     """
-    from hilum import states
+    from hilum import orders, states
     from hilum.cli import output, words
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
-    from hilum.errors import PermanentError
-    from hilum.ledger import grouping, views
-    from hilum.model import GroupId
 
     given = chosen(context, config, as_json)
     with opened(config_path(given.config)) as office:
         with office.database.write() as connection:
-            found = views.group(connection, number)
-            if found.state != states.Group.OPEN:
-                raise PermanentError(f"group {number} is {found.state.value}, not open: there is nothing to close")
-            event = states.GroupEvent.CLOSE_ASKED
-            grouping.close(connection, GroupId(number), event, now=utc_now(), why="asked by an operator")
+            found = orders.close_group(connection, number, utc_now())
         asleep = "" if office.running else " No gateway is running; it goes on when one does."
     if given.as_json:
         output.emit({"group": number, "state": states.Group.CLOSED})

@@ -43,63 +43,13 @@ def command(
 
 def _retry(connection: Connection, what: str, settings: Settings, now: datetime) -> str:
     """Ask for it; returns what was asked for, as a sentence without its full stop."""
+    from hilum import orders
     from hilum.cli.exit import UsageError
+    from hilum.ledger import views, work
 
     kind, colon, number = what.partition(":")
     if not colon:
-        return _job(connection, what, settings, now)
+        return orders.retry_job(connection, views.job(connection, work.find(connection, what).id), settings, now)
     if kind not in {"delivery", "group"} or not number.isdigit():
         raise UsageError(f"{what!r}: expected a job, or delivery: or group: and its number, as in delivery:12")
-    return (_delivery if kind == "delivery" else _group)(connection, int(number), now)
-
-
-def _job(connection: Connection, what: str, settings: Settings, now: datetime) -> str:
-    from hilum import states
-    from hilum.cli.words import count
-    from hilum.errors import PermanentError
-    from hilum.ledger import dispatch, views, work
-
-    job = views.job(connection, work.find(connection, what).id)
-    if job.state in {states.Job.FAILED, states.Job.CANCELLED}:
-        work.ask_retry(connection, job.id, tries=getattr(settings.engines.get(job.engine), "attempts", 1), now=now)
-        return f"Job {job.name} is queued again"
-    if job.state not in {states.Job.COLLECTED, states.Job.COMPLETE}:
-        raise PermanentError(f"job {job.name} is {job.state.value}: there is nothing to retry")
-    again = [
-        one
-        for one in views.list_deliveries(connection, now=now, job_id=job.id, limit=None)
-        if one.state is states.Delivery.GIVEN_UP
-        or (one.next_try is not None and one.next_try > now and not one.sending)
-    ]
-    if not again:
-        raise PermanentError(f"job {job.name} is {job.state.value} and no delivery of it waits or was given up")
-    for one in again:
-        dispatch.ask_retry(connection, one.id, now=now)
-    return f"{count(len(again), 'delivery', 'deliveries')} of job {job.name} will be tried now"
-
-
-def _delivery(connection: Connection, number: int, now: datetime) -> str:
-    from hilum.errors import PermanentError
-    from hilum.ledger import dispatch
-    from hilum.ledger.transition import NoSuchRowError
-    from hilum.states import IllegalTransitionError
-
-    try:
-        dispatch.ask_retry(connection, number, now=now)
-    except NoSuchRowError:
-        raise PermanentError(f"there is no delivery {number}; `hilum deliveries` lists them") from None
-    except IllegalTransitionError:
-        raise PermanentError(f"delivery {number} has been delivered: there is nothing to retry") from None
-    return f"Delivery {number} will be tried now"
-
-
-def _group(connection: Connection, number: int, now: datetime) -> str:
-    from hilum import states
-    from hilum.errors import PermanentError
-    from hilum.ledger import planning, views
-
-    group = views.group(connection, number)
-    if (group.state, states.GroupEvent.RETRY_ASKED) not in states.GROUP:
-        raise PermanentError(f"group {number} is {group.state.value}: there is nothing to retry")
-    planning.ask_group_retry(connection, group.id, now=now)
-    return f"Group {number} is given to the workflows again"
+    return (orders.retry_delivery if kind == "delivery" else orders.retry_group)(connection, int(number), now)

@@ -8,7 +8,7 @@ from hilum.config.dicom import AE, AbortedAssociations, Destination, Durability,
 from hilum.config.effective import dump
 from hilum.config.loader import load
 from hilum.config.schema import json_schema
-from hilum.config.settings import Engine, FolderEngine, ProcessEngine, Settings, Storage, Workflow
+from hilum.config.settings import Engine, FolderEngine, ProcessEngine, Settings, Storage, Web, Workflow
 from hilum.config.template import init_template
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Settings",
     "Source",
     "Storage",
+    "Web",
     "Workflow",
     "diff",
     "dump",

@@ -24,10 +24,8 @@ def warnings(settings: Settings) -> list[Problem]:
     if scp.log_dimse_datasets:
         message = "the log will hold personal data of patients; set it to false when the test is over"
         found.append((("dicom", "scp", "log-dimse-datasets"), message))
-    if "web" in settings.model_fields_set:
-        found.append((("web",), "this version serves no API and no dashboard; the section is read but has no effect"))
-        if settings.web.port and settings.web.port == scp.port:
-            found.append((("web", "port"), f"dicom.scp.port is {scp.port} too; give each a port of its own"))
+    if settings.web.enabled and settings.web.port and settings.web.port == scp.port:
+        found.append((("web", "port"), f"dicom.scp.port is {scp.port} too; give each a port of its own"))
     return [
         Problem(where=settings.places.where(path), path=dotted(settings.places.written(path)), message=message)
         for path, message in found

@@ -158,6 +158,7 @@ def _with_folder(engines: Mapping[str, FolderEngine | ProcessEngine]) -> Mapping
 class Web(Section):
     """The API and the dashboard."""
 
+    enabled: Annotated[bool, Mark.OURS] = Field(default=True, description="Serve them.")
     host: Annotated[Host, Mark.OURS] = Field(
         default="127.0.0.1", description="Address to listen on. Any other than loopback needs a token."
     )
@@ -184,9 +185,7 @@ class Settings(Section):
         default_factory=lambda: _with_folder({}),
         description="What runs the workflows, by name. One named folder, of the type folder, is always there.",
     )
-    web: Annotated[Web, Mark.OURS, Mark.RESTART] = Field(
-        default=Web(), description="The API and the dashboard. Not served by this version."
-    )
+    web: Annotated[Web, Mark.OURS, Mark.RESTART] = Field(default=Web(), description="The API and the dashboard.")
 
     _places: Places = PrivateAttr(default=NOWHERE)
 

@@ -47,6 +47,8 @@ from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
 from hilum.store.worker import EndStep, HeldStep, SweepStep
+from hilum.web.desk import Desk
+from hilum.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
 
@@ -89,6 +91,7 @@ class Gateway:
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
+        self._web: WebServer | None = None
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -131,10 +134,12 @@ class Gateway:
             self._watch.start()
             self._exit.callback(self._watch.stop)
         port = self._listen(settings)
+        web_port = self._serve_web(settings.web)
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
             port=port,
+            web=web_port,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,
@@ -160,6 +165,26 @@ class Gateway:
             clock=self._clock,
         )
         return self._server.start()
+
+    def _serve_web(self, web: config.Web) -> int | None:
+        if not web.enabled:
+            return None
+        assert self._server is not None
+        desk = Desk(
+            database=self._database,
+            clock=self._clock,
+            owner=self._owner,
+            started_at=self._clock(),
+            settings=lambda: self._assembly.settings,
+            path=self._path,
+            reload=self.reload,
+            congested=self._watermark.full,
+            talking=self._server.talking,
+            abort=self._server.abort,
+            wake=self._wake.notify,
+        )
+        self._web = WebServer(web.host, web.port, desk)
+        return self._web.start()
 
     def _steps(self) -> Sequence[Step[Any, Any]]:
         database, owner = self._database, self._owner
@@ -246,6 +271,8 @@ class Gateway:
 
     def stop(self, drain: timedelta = DRAIN) -> None:
         """Take nothing new, let what goes on come to a recorded end, close the ledger. Jobs run on by themselves."""
+        if self._web is not None:
+            self._web.stop()
         if self._server is not None:
             self._server.stop(drain)
         self._stopping.set()

@@ -1,0 +1,1 @@
+"""The resources below ``/api/v1``, one module each: ``router(desk)`` makes its operations."""

@@ -1,0 +1,32 @@
+"""Puts the web together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from hilum.web import access, health, problem
+from hilum.web.api import jobs
+from hilum.web.desk import Desk
+
+_API = "/api/v1"
+
+
+def application(desk: Desk) -> FastAPI:
+    """The API and the dashboard of a gateway; who may use it is read once, from the present configuration."""
+    web = desk.settings().web
+    app = FastAPI(
+        title="Hilum",
+        version=version("hilum"),
+        description="The API of a gateway. Keys and states are those of `hilum … --json`; times are ISO 8601, UTC.",
+        openapi_url=f"{_API}/openapi.json",
+        docs_url=None,  # what FastAPI shows there comes from other people's servers
+        redoc_url=None,
+    )
+    problem.install(app)
+    app.add_middleware(access.Access, token=web.token, hosts=access.own_hosts(web.host))
+    app.include_router(health.router(desk))
+    for resource in (jobs,):
+        app.include_router(resource.router(desk), prefix=_API, responses=problem.RESPONSES)
+    return app

@@ -1,0 +1,57 @@
+"""What an answer looks like: the ledger's views with the keys of ``app.yaml`` and of ``--json``, kebab-case.
+
+The models are made from the dataclasses and say what those say, so that the OpenAPI document cannot drift from them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, fields
+from functools import cache
+from inspect import cleandoc
+from typing import Any, Generic, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+Item = TypeVar("Item")
+
+
+def kebab(name: str) -> str:
+    """As keys are written for people."""
+    return name.replace("_", "-")
+
+
+class Shape(BaseModel):
+    """The root of all answers and questions."""
+
+    model_config = ConfigDict(
+        alias_generator=kebab, validate_by_name=True, validate_by_alias=True, from_attributes=True, extra="ignore"
+    )
+
+
+class Page(Shape, Generic[Item]):
+    """A part of a list."""
+
+    items: list[Item] = Field(description="In the order that the resource promises.")
+    next: str | None = Field(description="Give it as `cursor` to get what follows; null: this is the end.")
+
+
+@cache
+def shape(view: type[Any]) -> type[Shape]:
+    """The model of a dataclass: same fields, same words."""
+    summary, words = _documented(cleandoc(view.__doc__ or ""))
+    hints = get_type_hints(view)
+    members: dict[str, Any] = {}
+    for one in fields(view):
+        default = ... if one.default is MISSING else one.default
+        members[one.name] = (hints[one.name], Field(default=default, description=words.get(one.name)))
+    return create_model(view.__name__.removesuffix("View"), __base__=Shape, __doc__=summary, **members)
+
+
+def _documented(text: str) -> tuple[str, dict[str, str]]:
+    """The first paragraph, and what ``Attributes:`` says of each one."""
+    summary, _, rest = text.partition("Attributes:")
+    words: dict[str, str] = {}
+    for match in re.finditer(r"^    (\w+): (.*(?:\n {6,}.*)*)", rest, re.MULTILINE):
+        words[match[1]] = re.sub(r"\s+", " ", match[2]).replace("``", "`")
+    return summary.strip(), words
