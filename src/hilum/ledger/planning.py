@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
@@ -101,9 +102,26 @@ def claim_closed(
     return [(lease_of(row), _closed(connection, row)) for row in rows]
 
 
+#: Nothing else: a claim reads all members of its groups while nobody else can write.
+_OF_MEMBERS: Final = (
+    instances.c.id,
+    instances.c.number,
+    instances.c.sop_class,
+    instances.c.sop_instance,
+    instances.c.transfer_syntax,
+    instances.c.modality,
+    instances.c.patient_id,
+    instances.c.study,
+    instances.c.series,
+    instances.c.size,
+    instances.c.digest,
+    associations.c.folder,
+)
+
+
 def _closed(connection: Connection, row: AnyRow) -> ClosedGroup:
     members = connection.execute(
-        select(instances, associations.c.folder)
+        select(*_OF_MEMBERS)
         .join(associations, associations.c.id == instances.c.association_id)
         .where(instances.c.group_id == row.id, IS_GROUPED)
         .order_by(instances.c.id)
