@@ -40,7 +40,6 @@ CASES = [
         "dicom.scp.log-dimse-datasets",
         "personal",
     ),
-    (COMPLETE + "web: {port: 8081}", "6:6", "web", "this version serves no API and no dashboard"),
 ]
 
 
@@ -77,12 +76,11 @@ def test_the_names_that_the_spec_gives_are_not_complained_of(read: Read) -> None
 
 
 def test_one_port_cannot_serve_two(read: Read) -> None:
-    assert [warning.path for warning in warnings(read(COMPLETE + "web: {port: 104}"))] == ["web", "web.port"]
+    assert [warning.path for warning in warnings(read(COMPLETE + "web: {port: 104}"))] == ["web.port"]
+    assert warnings(read(COMPLETE + "web: {port: 104, enabled: false}")) == []
 
 
 def test_a_warning_of_an_override_names_the_variable(read: Read) -> None:
-    (warning,) = warnings(read(COMPLETE, {"HILUM__WEB__TOKEN": "x"}))
-    assert warning.path == "web"
     (warning,) = warnings(read(COMPLETE, {"HILUM__DICOM__SCP__MAX_ASSOCIATIONS": "50"}))
     assert warning.where == "HILUM__DICOM__SCP__MAX_ASSOCIATIONS"
 

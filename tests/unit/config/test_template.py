@@ -39,5 +39,4 @@ def test_its_example_of_an_engine_works(read: Read) -> None:
 def test_every_key_is_in_it() -> None:
     template = init_template()
     absent = [key.path for key in all_keys() if f"{key.name}:" not in template]
-    # Not served by this version.
-    assert absent == ["web", "web.token"]
+    assert absent == []
