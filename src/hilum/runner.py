@@ -64,7 +64,7 @@ class Step(Protocol[Work, Outcome]):
 
 
 class Wake:
-    """Tells sleeping steps that the ledger changed; a wake-up that nobody waits for is kept until somebody does."""
+    """Tells a sleeping step that the ledger changed; a wake-up that nobody waits for is kept until somebody does."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -89,12 +89,18 @@ class Wake:
 
 @dataclass(slots=True)
 class Runner(Generic[Work, Outcome]):
-    """Runs one step until it is stopped; see ``start`` and ``stop``."""
+    """Runs one step until it is stopped; see ``start`` and ``stop``.
+
+    Attributes:
+        wake: What it sleeps on; several may share one.
+        followers: What those sleep on that may find something to do when a work of this step is done.
+    """
 
     step: Step[Work, Outcome]
     clock: Clock
     wake: Wake
     poll: timedelta = POLL
+    followers: Sequence[Wake] = ()
     _stopping: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _rest_until: float = 0.0  # monotonic
@@ -213,7 +219,8 @@ class Runner(Generic[Work, Outcome]):
     def _done(self, future: Future[None]) -> None:
         with self._lock:
             self._going.pop(future, None)
-        self.wake.notify()
+        for wake in (self.wake, *self.followers):
+            wake.notify()
 
     def _keep_leases(self) -> None:
         while not self._over.wait(LEASE.total_seconds() / 3):

@@ -102,8 +102,10 @@ def start() -> Iterator[Start]:
     """Starts runners of steps; each is stopped at the end."""
     started: list[Runner[str, str]] = []
 
-    def start(step: Rows, *, poll: timedelta = LONG, wake: Wake | None = None) -> Runner[str, str]:
-        started.append(Runner(step, lambda: NOW, wake or Wake(), poll))
+    def start(
+        step: Rows, *, poll: timedelta = LONG, wake: Wake | None = None, followers: Sequence[Wake] = ()
+    ) -> Runner[str, str]:
+        started.append(Runner(step, lambda: NOW, wake or Wake(), poll, followers))
         started[-1].start()
         return started[-1]
 
@@ -309,13 +311,22 @@ def test_a_wake_up_between_looking_and_sleeping_is_not_lost(start: Start) -> Non
     rows.await_("record")
 
 
-def test_the_end_of_a_work_wakes_every_other_step(start: Start) -> None:
+def test_the_end_of_a_work_wakes_whoever_sleeps_on_the_same(start: Start) -> None:
     wake = Wake()
     rows, others = Rows("a"), Rows()
     rows.on_record = lambda work: others.waiting.append(work + "'s next step")
     start(others, wake=wake)
     others.await_("next_due")
     start(rows, wake=wake)
+    others.await_("record")
+
+
+def test_the_end_of_a_work_wakes_the_steps_that_follow(start: Start) -> None:
+    rows, others, after = Rows("a"), Rows(), Wake()
+    rows.on_record = lambda work: others.waiting.append(work + "'s next step")
+    start(others, wake=after)
+    others.await_("next_due")
+    start(rows, followers=[after])
     others.await_("record")
 
 

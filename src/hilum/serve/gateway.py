@@ -35,8 +35,9 @@ from hilum.ledger import timers
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
 from hilum.results.worker import CollectStep
-from hilum.runner import Runner, Step, Wake, stop_all
+from hilum.runner import Runner, Step, stop_all
 from hilum.serve.assembly import Assembly, folders
+from hilum.serve.flow import Wakes
 from hilum.serve.reload import Watch
 from hilum.serve.signals import arriving
 from hilum.serve.timekeeping import ClockStep
@@ -84,7 +85,7 @@ class Gateway:
         storage = settings.storage
         watched = (storage.temporary, storage.payloads, self._database.path.parent)
         self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
-        self._wake = Wake()
+        self._wake = Wakes()
         self._unrecorded: deque[Unrecorded] = deque()
         self._stopping = threading.Event()
         self._reloading = threading.Lock()
@@ -127,7 +128,8 @@ class Gateway:
             database=self._database, spool=settings.storage.temporary, roots=self._assembly.adoption.roots
         ).at_start(self._clock())
         for step in self._steps():
-            runner = Runner(step, self._clock, self._wake)
+            wake, followers = self._wake.of(step.name), self._wake.after(step.name)
+            runner = Runner(step, self._clock, wake, followers=followers)
             runner.start()
             self._runners.append(runner)
         if self._watch is not None:
@@ -153,7 +155,7 @@ class Gateway:
             clock=self._clock,
             watermark=self._watermark,
             settings=lambda: self._assembly.store,
-            released=self._wake.notify,
+            released=self._wake.released,
             unrecorded=self._unrecorded,
         )
         self._server = Server(
