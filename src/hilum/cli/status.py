@@ -14,8 +14,8 @@ def command(config: Config = None, as_json: AsJson = False) -> None:
     """Show what needs attention, and what the gateway does now."""
     from hilum.cli import output
     from hilum.cli.ledger import opened
-    from hilum.overview import look
     from hilum.clock import utc_now
+    from hilum.overview import look
 
     with opened(config_path(config)) as office:
         overview = look(office.database, office.settings, office.path, utc_now(), running=office.running)
