@@ -112,7 +112,8 @@ associations: Final = Table(
     Column("spooled", Boolean, nullable=False, server_default=text("true")),  # the folder still exists
     Column("remove_at", UtcDateTime),
     *_lease(),
-    Index(None, "state"),
+    Index(None, "state", "id"),  # ids sort by time of birth
+    Index(None, "ended_at"),
     # SQLite has no booleans: ``WHERE spooled`` is written for it as ``spooled = 1``.
     _where("ix_associations_spooled", "state", condition="spooled", sqlite="spooled = 1"),
     _where("ix_associations_tried_again", "lease_until", condition="begun > 1"),
@@ -180,6 +181,11 @@ instances: Final = Table(
     Index("uq_instances_number", "association_id", "number", unique=True),
     _where("uq_instances_grouped", "group_id", "sop_instance", condition="fate = 'grouped'", unique=True),
     _where("ix_instances_apart", "group_id", condition="fate != 'grouped'"),  # the few that do not count in their group
+    # What somebody on the telephone can name.
+    Index(None, "study"),
+    Index(None, "series"),
+    Index(None, "patient_id"),
+    Index(None, "sop_instance"),
 )
 
 jobs: Final = Table(
@@ -253,6 +259,7 @@ deliveries: Final = Table(
     # Not the destination first: most rows have the same one, and a database without statistics takes it for rare.
     Index(None, "state", "destination", "queued_at"),
     _where("ix_deliveries_due", "destination", "not_before", condition="state = 'due'"),
+    _where("ix_deliveries_delivered", "destination", "ended_at", condition="state = 'delivered'"),
     _where("ix_deliveries_tried_again", "lease_until", condition="begun > 1"),
 )
 
@@ -296,12 +303,14 @@ history: Final = Table(
     Column("why", Text, nullable=False, server_default=""),
     Column("remedy", Text, nullable=False, server_default=""),
     Index(None, "machine", "subject"),
+    Index(None, "machine", "id"),
     Index(None, "at"),
     _where("ix_history_notable", "id", condition=_NOTABLE),
 )
 
 # Conditions of partial indexes in the words of those: with literals, since a parameter could be anything.
 IS_DUE: Final = deliveries.c.state == literal_column(f"'{states.Delivery.DUE}'")
+IS_DELIVERED: Final = deliveries.c.state == literal_column(f"'{states.Delivery.DELIVERED}'")
 IS_OPEN: Final = groups.c.state == literal_column(f"'{states.Group.OPEN}'")
 IS_GROUPED: Final = instances.c.fate == literal_column("'grouped'")
 IS_APART: Final = instances.c.fate != literal_column("'grouped'")

@@ -24,9 +24,10 @@ from hilum.states import Association
 from hilum.store import policy
 from hilum.store.digest import DataSetDigest
 from hilum.store.disk import Watermark
+from hilum.store.folders import remove_folder
 from hilum.store.part10 import file_meta
 from hilum.store.scan import HeadScanner, Unreadable
-from hilum.store.spool import AssociationFolder, Durability, InstanceFile, remove_folder
+from hilum.store.spool import AssociationFolder, Durability, InstanceFile
 from hilum.wire import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _log = structlog.get_logger(__name__)
