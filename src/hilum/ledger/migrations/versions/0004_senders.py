@@ -1,6 +1,6 @@
-"""How senders behave, and the ways from a patient, a study, a series or an instance to what became of it.
+"""How senders behave, and the ways from a study or an instance to the results that have it.
 
-Revision: 0003.
+Revision: 0004.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -17,10 +17,8 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """What came before is found, too; how its senders behaved is not known."""
+    """How senders behaved before is not known."""
     _senders()
-    for column in ("study", "series", "patient_id", "sop_instance"):
-        op.create_index(f"ix_instances_{column}", "instances", [column])
     op.create_index("ix_results_study", "results", ["study"])
     op.create_index("ix_results_sop_instance", "results", ["sop_instance"])
 
