@@ -50,7 +50,9 @@ def per_minute(connection: Connection, *, now: datetime, minutes: int) -> Sequen
             func.coalesce(func.sum(associations.c.bytes), 0).label("bytes"),
             func.sum(case((history.c.machine == "delivery", 1), else_=0)).label("delivered"),
         )
-        .join(associations, and_(history.c.machine == "association", associations.c.id == history.c.subject), isouter=True)
+        .join(
+            associations, and_(history.c.machine == "association", associations.c.id == history.c.subject), isouter=True
+        )
         .where(history.c.at >= first, or_(ended, accepted))
         .group_by(minute)
     )

@@ -65,7 +65,7 @@ class Frame:
         self._environment.globals["static"] = _static
         self._environment.filters |= _FILTERS
 
-    def page(self, request: Request, template: str, title: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    def page(self, request: Request, template: str, title: str, *, status: int = 200, **values: object) -> HTMLResponse:
         """A page.
 
         Args:
