@@ -36,7 +36,10 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(f"hilum_{name}", labels)
 
 
-def change(machine: str, event: str, about: Mapping[str, str], *, after: str = "", before: str = "", **since: float):
+def change(
+    machine: str, event: str, about: Mapping[str, str], *, after: str = "", before: str = "", **since: float
+) -> Change:
+    """A line of history, with how many seconds ago each of its moments was."""
     moments = {name: NOW - timedelta(seconds=seconds) for name, seconds in since.items()}
     return Change(machine=machine, event=event, at=NOW, before=before, after=after, about=about, since=moments)
 
