@@ -24,7 +24,7 @@ from hilum.ledger import account, reception, work
 from hilum.ledger.transition import AnyRow
 from hilum.ledger.whereabouts import Place
 from hilum.model import Answer, StoreRequest
-from hilum.store import spool
+from hilum.store.folders import put_aside
 
 MakeSite = Callable[..., Site]
 DAY = 86_400
@@ -150,9 +150,9 @@ def test_each_thing_goes_when_its_own_time_is_over_and_not_before(watched: Watch
     stored = watched.folder(site.rows("instances", group_id=group.id)[0].association_id)
     held = watched.folder(watched.abort())
     (site.spool / "made").write_text("x")
-    quarantined = spool.quarantine(site.spool / "made", site.spool / "quarantine", "a-1.dcm", "why")
+    quarantined = put_aside(site.spool / "made", site.spool / "quarantine", "a-1.dcm", "why")
     (site.payloads / "made").write_text("x")
-    aside = spool.quarantine(site.payloads / "made", site.payloads / ".quarantine", "job", "why")
+    aside = put_aside(site.payloads / "made", site.payloads / ".quarantine", "job", "why")
 
     everything = (delivered, failed, stored, held, quarantined, aside)
     watched.stays(*everything, days=HELD - 0.01)
@@ -252,7 +252,7 @@ def test_a_clock_that_is_put_back_removes_nothing_and_stops_nothing(watched: Wat
     delivered = Path(watched.job("HILUM", "complete").folder)
     held = watched.folder(watched.abort())
     (watched.site.spool / "made").write_text("x")
-    quarantined = spool.quarantine(watched.site.spool / "made", watched.site.spool / "quarantine", "a", "why")
+    quarantined = put_aside(watched.site.spool / "made", watched.site.spool / "quarantine", "a", "why")
     everything = (delivered, held, quarantined)
     watched.stays(*everything, days=-100)
     watched.stays(*everything, days=100)

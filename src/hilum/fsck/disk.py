@@ -15,12 +15,12 @@ from hilum.fsck.facts import File, SpoolFolder
 from hilum.job import payload
 from hilum.job.adoption import DONE, ERROR
 from hilum.store.digest import digest_of
+from hilum.store.leftovers import read_association
 from hilum.store.part10 import HEAD_BYTES, NotDicom, read_meta
 from hilum.store.receive import HELD
-from hilum.store.spool import read_association
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-#: As ``hilum.store.spool`` names the folders of associations: whatever else lies there is not ours.
+#: As ``hilum.store.leftovers`` knows the folders of associations: whatever else lies there is not ours.
 _ASSOCIATION: Final = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
 #: As ``hilum.store.durable.write_whole`` names a file until it is whole.
 _PART: Final = re.compile(r"\..+\.part")

@@ -17,7 +17,7 @@ from hilum.fsck.finding import Expire, Finding, Place, PutAside, Spooled
 from hilum.ledger import audit
 from hilum.ledger.database import Database
 from hilum.ledger.transition import note
-from hilum.store import spool
+from hilum.store.folders import put_aside
 
 
 def mend(database: Database, findings: Sequence[Finding], now: datetime, *, move: bool) -> Sequence[Finding]:
@@ -49,7 +49,7 @@ def _put_aside(finding: Finding, repair: PutAside) -> Finding:
     parent = Path(repair.quarantine)
     why = f"{finding.kind}: {finding.subject}: found {finding.found}; expected {finding.expected}"
     try:
-        kept = spool.quarantine(Path(repair.path), parent, _free(parent, repair.name), _printable(why))
+        kept = put_aside(Path(repair.path), parent, _free(parent, repair.name), _printable(why))
     except TemporaryError as error:
         return replace(finding, remedy=f"it could not be moved aside: {error}; try again")
     return replace(finding, remedy=f"it was moved to {kept}, with the reason beside it", repaired=True)

@@ -13,9 +13,9 @@ from typing import Final
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger.planning import DamagedMember, GroupMember
 from hilum.store.digest import digest_of
+from hilum.store.folders import put_aside
 from hilum.store.part10 import HEAD_BYTES, NotDicom, read_meta
 from hilum.store.receive import QUARANTINE
-from hilum.store.spool import quarantine
 
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: Reading and digesting both leave the interpreter: two threads read a study twice as fast as one.
@@ -79,7 +79,7 @@ def _unreadable(path: Path, error: OSError) -> Exception:
 def _put_aside(member: GroupMember, why: str, spool: Path) -> DamagedMember:
     kept = spool / QUARANTINE / _name(member)
     if (spool / member.spool).exists():
-        kept = quarantine(spool / member.spool, kept.parent, kept.name, why)
+        kept = put_aside(spool / member.spool, kept.parent, kept.name, why)
     else:
         with suppress(OSError):  # of the call before
             why = kept.with_name(f"{kept.name}.txt").read_text(encoding="utf-8").strip()

@@ -23,7 +23,8 @@ from hilum.ledger.database import Database
 from hilum.ledger.reception import Received, Tally
 from hilum.ledger.transition import MAX_BEGUN, note
 from hilum.model import AssociationInfo, Uid
-from hilum.store import spool
+from hilum.store.folders import move_folder, put_aside, remove_folder
+from hilum.store.leftovers import Leftover, leftovers
 from hilum.store.mark import Mark
 from hilum.store.receive import HELD, QUARANTINE, StoreRule, StoreSettings
 from hilum.store.rescan import rescan
@@ -57,7 +58,7 @@ class Recovery:
         self._check_mounted(root)
         recovered = 0
         for parent in (root, root / HELD):
-            for leftover in spool.leftovers(parent):
+            for leftover in leftovers(parent):
                 recovered += self._settle(leftover)
         with self.database.read() as connection:
             gone = reception.orphans(connection)
@@ -75,7 +76,7 @@ class Recovery:
                 f"If they are lost for good, make the folder {root / HELD} to go on without them"
             )
 
-    def _settle(self, leftover: spool.Leftover) -> bool:
+    def _settle(self, leftover: Leftover) -> bool:
         name = leftover.folder.name
         with self.database.read() as connection:
             row = reception.known(connection, name)
@@ -103,7 +104,7 @@ class Recovery:
         self._recover(info, leftover, is_known=row is not None)
         return True
 
-    def _tell_strange(self, leftover: spool.Leftover, what: str) -> None:
+    def _tell_strange(self, leftover: Leftover, what: str) -> None:
         """Nobody can tell whose instances these are, or nobody survives reading them: an operator has to look."""
         why = f"{len(leftover.complete)} instances are in it, and {what}"
         remedy = "read from the files who sent them, have them sent again, then remove the folder"
@@ -111,7 +112,7 @@ class Recovery:
         with self.database.write() as connection:
             note(connection, "folder", str(leftover.folder), "strange", now=self.clock(), why=why, remedy=remedy)
 
-    def _recover(self, info: AssociationInfo, leftover: spool.Leftover, *, is_known: bool) -> None:
+    def _recover(self, info: AssociationInfo, leftover: Leftover, *, is_known: bool) -> None:
         rule = self.settings.rules(info.called)
         mark = Mark.begin(leftover.folder)
         if mark.hopeless:
@@ -122,7 +123,7 @@ class Recovery:
         if received:
             # A crash, or a change of the configuration, may have left it in the other place.
             parent = self.settings.spool if rule.accept_broken else self.settings.spool / HELD
-            folder = spool.move_folder(folder, parent)
+            folder = move_folder(folder, parent)
         self._record(info, received, rule, folder, is_known=is_known)
         if received:
             Mark(folder).end()
@@ -130,9 +131,7 @@ class Recovery:
             self._remove(folder)
         _log.warning("association.recovered", association=info.id, instances=len(received), accepted=rule.accept_broken)
 
-    def _read_all(
-        self, info: AssociationInfo, leftover: spool.Leftover, rule: StoreRule, mark: Mark
-    ) -> Sequence[Received]:
+    def _read_all(self, info: AssociationInfo, leftover: Leftover, rule: StoreRule, mark: Mark) -> Sequence[Received]:
         received: list[Received] = []
         poison = mark.poison
         for path in leftover.complete:
@@ -165,7 +164,7 @@ class Recovery:
                 reception.broken(connection, info, received, _NOTHING, why=why, folder=place, remove_at=until, now=now)
 
     def _remove(self, folder: Path) -> None:
-        spool.remove_folder(self.settings.spool, str(folder.relative_to(self.settings.spool)))
+        remove_folder(self.settings.spool, str(folder.relative_to(self.settings.spool)))
 
     def _read(self, info: AssociationInfo, path: Path, rule: StoreRule) -> Received | None:
         found = rescan(path, digest=True)
@@ -189,7 +188,7 @@ class Recovery:
             return None
 
     def _quarantine(self, info: AssociationInfo, path: Path, why: str) -> None:
-        kept = spool.quarantine(path, self.settings.spool / QUARANTINE, f"{info.id}-{path.name}", why)
+        kept = put_aside(path, self.settings.spool / QUARANTINE, f"{info.id}-{path.name}", why)
         with self.database.write() as connection:
             note(
                 connection,

@@ -10,42 +10,24 @@ which succeeds proves nothing: the instance is thrown away, and a folder that co
 from __future__ import annotations
 
 import errno
-import json
 import os
-import re
 import shutil
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from hilum.config import Durability
-from hilum.errors import LocalError, PermanentError, TemporaryError
-from hilum.model import AETitle, AssociationId, AssociationInfo
-from hilum.store.durable import make_folders, start_writing, sync_folder, write_file
-from hilum.store.rescan import rescan
+from hilum.model import AssociationInfo
+from hilum.observe.durations import Durations
+from hilum.store.durable import start_writing, sync_folder
+from hilum.store.folders import move_folder, remove_folder, unwell
+from hilum.store.leftovers import write_association
 
-__all__ = [
-    "AssociationFolder",
-    "Durability",
-    "InstanceFile",
-    "Leftover",
-    "leftovers",
-    "move_folder",
-    "quarantine",
-    "read_association",
-    "remove_folder",
-    "rescan",
-]
-
-_ASSOCIATION_FILE: Final = "association.json"
-_INSTANCE_FILE: Final = re.compile(r"([1-9][0-9]{0,17})\.(part|dcm)")
-#: Folders of associations are told by their names: whatever else lies below ``storage.temporary`` is not ours to touch.
-_ASSOCIATION_FOLDER: Final = re.compile(r"[0-9]{8}T[0-9]{12}-[0-9a-f]{8}")
+__all__ = ["AssociationFolder", "Durability", "InstanceFile"]
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 #: How many buffers one ``writev`` takes.
@@ -61,13 +43,6 @@ _BATCH_BYTES: Final = 4 << 20
 _BATCHES: Final = 2
 _SYNCERS: Final = ThreadPoolExecutor(4, thread_name_prefix="hilum-sync")
 
-_REMEDIES: Final = {
-    errno.ENOSPC: "free space on that disk",
-    errno.EDQUOT: "free space or raise the quota",
-    errno.EMFILE: "raise the limit of open files (LimitNOFILE, ulimit -n)",
-    errno.EACCES: "give the gateway's user the right to write there",
-}
-
 
 class AssociationFolder:
     """The folder of an association that has stored something. Used by one thread at a time.
@@ -75,6 +50,7 @@ class AssociationFolder:
     Attributes:
         path: Where it is.
         prefix: That of the name of each file in it, up to its number.
+        waited: For the disk, in the thread of the association: once for each instance, or once for its release.
     """
 
     def __init__(self, root: Path, info: AssociationInfo, durability: Durability) -> None:
@@ -87,6 +63,7 @@ class AssociationFolder:
         """
         self.path = root / info.id
         self.prefix = f"{self.path}{os.sep}"
+        self.waited = Durations()
         self._durability = durability
         self._count = 0
         self._batch: list[int] = []  # descriptors of files that are whole and that nobody syncs yet
@@ -99,14 +76,14 @@ class AssociationFolder:
             if self.path.is_symlink():
                 raise FileExistsError(errno.EEXIST, "a link stands in its place", str(self.path))
             try:
-                write_file(self.path / _ASSOCIATION_FILE, _dump(info))
+                write_association(self.path, info)
                 sync_folder(self.path)
                 sync_folder(root)
             except OSError:
                 shutil.rmtree(self.path, ignore_errors=True)
                 raise
         except OSError as error:
-            raise _temporary("the association's folder could not be made", error) from error
+            raise unwell("the association's folder could not be made", error) from error
 
     def new_instance(self, meta: bytes) -> InstanceFile:
         """Begin the next file, which starts with ``meta``.
@@ -115,12 +92,12 @@ class AssociationFolder:
             TemporaryError: It could not be made, or a sync of this folder failed before.
         """
         if self._failed is not None:
-            raise _temporary("the association's folder could not be synced to disk", self._failed)
+            raise unwell("the association's folder could not be synced to disk", self._failed)
         self._count += 1
         try:
             return InstanceFile(self, self._count, meta)
         except OSError as error:
-            raise _temporary("the instance's file could not be made", error) from error
+            raise unwell("the instance's file could not be made", error) from error
 
     def sync(self) -> None:
         """Put all that was committed on disk, if it is not there yet.
@@ -131,12 +108,14 @@ class AssociationFolder:
         self._drop_refused()
         if self._durability is Durability.INSTANCE:
             return
+        began = time.perf_counter_ns()
         self._await_batches()
         if self._failed is None:
             with suppress(OSError):  # which _failed keeps
                 self._sync_entries()
+        self.waited.add(time.perf_counter_ns() - began)
         if self._failed is not None:
-            raise _temporary("the association's instances could not be synced to disk", self._failed)
+            raise unwell("the association's instances could not be synced to disk", self._failed)
 
     def move_to(self, parent: Path) -> Path:
         """Put the folder into another one: see ``move_folder``, which also tells what it raises."""
@@ -176,9 +155,11 @@ class AssociationFolder:
             OSError: The file cannot be relied on; it may have either name.
         """
         if self._durability is Durability.INSTANCE:
+            began = time.perf_counter_ns()
             _sync_and_close([descriptor])
             os.rename(part, whole)  # noqa: PTH104  not Path: see InstanceFile
             self._sync_entries()
+            self.waited.add(time.perf_counter_ns() - began)
             return
         self._batch.append(descriptor)
         self._batch_bytes += size
@@ -280,7 +261,7 @@ class InstanceFile:
                 error = failure
         if error is not None:
             self.discard()
-            raise _temporary("the instance could not be written to disk", error) from error
+            raise unwell("the instance could not be written to disk", error) from error
 
     def discard(self) -> None:
         """Remove the file, committed or not. Never raises: see ``AssociationFolder.drop``."""
@@ -289,158 +270,6 @@ class InstanceFile:
             with suppress(OSError):
                 os.close(descriptor)
         self._folder.drop(self._part, self._whole)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
-    """An association's folder as it was found; files in the order of arrival.
-
-    Attributes:
-        info: ``None`` if its ``association.json`` is missing or damaged.
-        unfinished: Instances that were never answered.
-        complete: Instances that are whole; the last one may not have been answered either.
-    """
-
-    folder: Path
-    info: AssociationInfo | None
-    unfinished: tuple[Path, ...]
-    complete: tuple[Path, ...]
-
-
-def leftovers(root: Path) -> tuple[Leftover, ...]:
-    """The folders of associations below ``root``, oldest first; none if it does not exist.
-
-    Links, and folders and files that the spool did not name, are passed over.
-
-    Raises:
-        TemporaryError: A folder cannot be read.
-    """
-    try:
-        with os.scandir(root) as entries:
-            folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        return tuple(_leftover(root / name) for name in sorted(folders) if _ASSOCIATION_FOLDER.fullmatch(name))
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise _temporary("the spool cannot be read", error) from error
-
-
-def read_association(folder: Path) -> AssociationInfo:
-    """Who sent what is in a folder of the spool.
-
-    Raises:
-        PermanentError: Its ``association.json`` is missing or damaged: nothing in the folder was ever answered, or
-            somebody has been at it.
-        TemporaryError: It cannot be read.
-    """
-    path = folder / _ASSOCIATION_FILE
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-        info = AssociationInfo(
-            id=AssociationId(fields["id"]),
-            calling=AETitle(fields["calling"]),
-            called=AETitle(fields["called"]),
-            host=fields["host"],
-            port=fields["port"],
-            opened_at=datetime.fromisoformat(fields["opened_at"]),
-        )
-    except FileNotFoundError as error:
-        raise PermanentError(f"{path} is missing: nobody can tell whose instances these are") from error
-    except OSError as error:
-        raise _temporary("the association's record cannot be read", error) from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise PermanentError(f"{path} is damaged: {error!r}") from error
-    if info.id != folder.name:
-        raise PermanentError(f"{path} is of association {info.id}, not of this folder")
-    return info
-
-
-def remove_folder(root: Path, name: str) -> None:
-    """Remove a folder below ``root`` and all that is in it; on return that is on disk. Links in it are not followed.
-
-    Args:
-        name: Its path below ``root``; a folder that is not there counts as removed.
-
-    Raises:
-        LocalError: ``name`` leads out of ``root``.
-        TemporaryError: Something is left; trying again may help.
-    """
-    folder = root / name
-    if ".." in folder.parts or folder == root or not folder.is_relative_to(root):
-        raise LocalError(f"{name!r} is no folder below {root}")
-    try:
-        shutil.rmtree(folder)
-        sync_folder(folder.parent)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _temporary("the folder could not be removed", error) from error
-
-
-def move_folder(folder: Path, parent: Path) -> Path:
-    """Put a folder into another one on the same file system, which is made if need be; on return that is on disk.
-
-    Raises:
-        TemporaryError: It was not moved, or a power cut may take the move back; moving again is harmless.
-    """
-    target = parent / folder.name
-    try:
-        make_folders(parent, mode=0o700)
-        if target != folder:
-            folder.rename(target)
-            sync_folder(folder.parent)
-        sync_folder(parent)
-    except OSError as error:
-        raise _temporary("the association's folder could not be moved", error) from error
-    return target
-
-
-def quarantine(path: Path, parent: Path, name: str, why: str) -> Path:
-    """Put a damaged file aside under a name of its own, with the reason in ``<name>.txt`` beside it.
-
-    Args:
-        parent: A folder on the same file system, which is made if need be.
-
-    Raises:
-        TemporaryError: It is still where it was, or a power cut may put it back there.
-    """
-    kept = parent / name
-    try:
-        make_folders(parent, mode=0o700)
-        write_file(parent / f"{name}.txt", why + "\n")
-        path.rename(kept)
-        sync_folder(parent)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise _temporary("the damaged file could not be put aside", error) from error
-    return kept
-
-
-def _leftover(folder: Path) -> Leftover:
-    found: dict[str, list[tuple[int, Path]]] = {"part": [], "dcm": []}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            match = _INSTANCE_FILE.fullmatch(entry.name)
-            if match and entry.is_file(follow_symlinks=False):
-                found[match[2]].append((int(match[1]), folder / entry.name))
-    unfinished, complete = (tuple(path for _, path in sorted(found[kind])) for kind in ("part", "dcm"))
-    try:
-        info = read_association(folder)
-    except PermanentError:
-        info = None
-    return Leftover(folder=folder, info=info, unfinished=unfinished, complete=complete)
-
-
-def _dump(info: AssociationInfo) -> str:
-    fields = {
-        "id": info.id,
-        "calling": info.calling,
-        "called": info.called,
-        "host": info.host,
-        "port": info.port,
-        "opened_at": info.opened_at.isoformat(),
-    }
-    return json.dumps(fields, indent=2) + "\n"
 
 
 def _write_all(descriptor: int, buffers: Sequence[memoryview | bytes]) -> int:
@@ -483,8 +312,3 @@ def _sync_and_close(descriptors: Sequence[int]) -> None:
             os.close(descriptor)
     if failed is not None:
         raise failed
-
-
-def _temporary(what: str, error: OSError) -> TemporaryError:
-    remedy = _REMEDIES.get(error.errno or 0)
-    return TemporaryError(f"{what}: {error}; {remedy}" if remedy else f"{what}: {error}")

@@ -17,8 +17,8 @@ from hilum.ledger.tables import associations
 from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew
 from hilum.model import AssociationId, AssociationInfo
 from hilum.states import Association
+from hilum.store.folders import remove_folder
 from hilum.store.receive import Unrecorded
-from hilum.store.spool import remove_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

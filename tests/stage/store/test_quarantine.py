@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hilum.errors import TemporaryError
-from hilum.store import spool
+from hilum.store.folders import put_aside
 from hilum.store.quarantine import QuarantineStep, quarantines
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception
@@ -32,7 +32,7 @@ class Quarantine:
     def put(self, name: str, parent: Path | None = None, at: datetime | None = None) -> Path:
         made = (self.desk.spool or Path()) / "made"
         made.write_text("damaged")
-        kept = spool.quarantine(made, parent or self.spool, name, "why")
+        kept = put_aside(made, parent or self.spool, name, "why")
         when = (at or self.clock()).timestamp()
         os.utime(kept.with_name(f"{name}.txt"), (when, when))
         return kept

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -13,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from hilum.errors import LocalError, PermanentError, TemporaryError
+from hilum.errors import TemporaryError
 from hilum.model import AETitle, AssociationId, AssociationInfo
 from hilum.store import spool
+from hilum.store.leftovers import read_association
 from hilum.store.spool import AssociationFolder, Durability
 
 INFO = AssociationInfo(
@@ -54,14 +54,14 @@ def test_the_association_is_recorded_before_its_first_instance(tmp_path: Path, d
     folder = AssociationFolder(tmp_path, INFO, durability)
     assert folder.path == tmp_path / INFO.id
     assert names(folder.path) == {"association.json"}
-    assert spool.read_association(folder.path) == INFO
+    assert read_association(folder.path) == INFO
 
 
 def test_what_an_attempt_before_could_not_remove_is_no_hindrance(tmp_path: Path) -> None:
     (tmp_path / INFO.id).mkdir()
     (tmp_path / INFO.id / "association.json").write_text('{"id": "2026')
     folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
-    assert spool.read_association(folder.path) == INFO
+    assert read_association(folder.path) == INFO
 
 
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
@@ -338,123 +338,3 @@ def test_a_folder_is_moved_with_all_that_is_in_it(tmp_path: Path, durability: Du
     assert stat.S_IMODE(held.stat().st_mode) == 0o700
     folder.remove()
     assert names(held) == set()
-
-
-def test_a_folder_that_cannot_be_moved_is_told(tmp_path: Path) -> None:
-    with pytest.raises(TemporaryError, match="could not be moved"):
-        spool.move_folder(tmp_path / "missing", tmp_path / "held")
-
-
-def test_a_folder_is_removed_with_all_that_is_in_it(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "file").touch()
-    root = tmp_path / "spool"
-    (root / "held" / "a" / "deeper").mkdir(parents=True)
-    (root / "held" / "a" / "1.dcm").touch()
-    (root / "held" / "a" / "link").symlink_to(outside)
-    spool.remove_folder(root, "held/a")
-    assert names(root / "held") == set()
-    assert names(outside) == {"file"}
-    spool.remove_folder(root, "held/a")
-    spool.remove_folder(root, "never/was")
-
-
-def test_a_link_in_the_place_of_a_folder_is_not_removed(tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (tmp_path / "a").symlink_to(outside)
-    with pytest.raises(TemporaryError, match="could not be removed"):
-        spool.remove_folder(tmp_path, "a")
-    assert outside.is_dir()
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/../..", "../spool", "/etc"])
-def test_nothing_outside_of_the_spool_is_removed(tmp_path: Path, name: str) -> None:
-    root = tmp_path / "spool"
-    root.mkdir()
-    with pytest.raises(LocalError, match="is no folder below"):
-        spool.remove_folder(root, name)
-    assert root.is_dir()
-
-
-def test_a_damaged_file_is_put_aside_with_the_reason(tmp_path: Path) -> None:
-    folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
-    file = store(folder)
-    kept = spool.quarantine(file.path, tmp_path / "quarantine", "a-1.dcm", "truncated")
-    assert kept == tmp_path / "quarantine" / "a-1.dcm"
-    assert kept.read_bytes() == b"metadata"
-    assert (tmp_path / "quarantine" / "a-1.dcm.txt").read_text() == "truncated\n"
-    assert names(folder.path) == {"association.json"}
-    with pytest.raises(TemporaryError, match="could not be put aside"):
-        spool.quarantine(file.path, tmp_path / "quarantine", "a-1.dcm", "truncated")
-
-
-# After a crash
-
-
-def test_what_a_crash_left_is_found_in_order(tmp_path: Path) -> None:
-    folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
-    for _ in range(11):
-        store(folder)
-    folder.new_instance(META).write([b"half"])
-    (folder.path / "99.dcm").symlink_to("/etc/passwd")
-    (folder.path / "note.txt").touch()
-    (folder.path / "07.dcm").touch()
-    [found] = spool.leftovers(tmp_path)
-    assert found.folder == folder.path
-    assert found.info == INFO
-    assert [path.name for path in found.complete] == [f"{number}.dcm" for number in range(1, 12)]
-    assert [path.name for path in found.unfinished] == ["12.part"]
-
-
-def test_what_is_no_association_is_passed_over(tmp_path: Path) -> None:
-    for name in ("held", "quarantine", "lost+found", "photos", "2026"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "1.part").touch()
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to(tmp_path / "held")
-    assert spool.leftovers(tmp_path) == ()
-    assert spool.leftovers(tmp_path / "missing") == ()
-
-
-def test_a_spool_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(TemporaryError, match="cannot be read"):
-        spool.leftovers(tmp_path / "file")
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        ("", "is damaged"),
-        ("{", "is damaged"),
-        ("[]", "is damaged"),
-        ("{}", "is damaged"),
-        ('"text"', "is damaged"),
-        (json.dumps({"id": INFO.id, "calling": "", "called": "B", "host": "", "port": 1}), "is damaged"),
-    ],
-)
-def test_a_damaged_record_is_told(tmp_path: Path, damage: str, message: str) -> None:
-    folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
-    (folder.path / "association.json").write_text(damage)
-    with pytest.raises(PermanentError, match=message):
-        spool.read_association(folder.path)
-    [found] = spool.leftovers(tmp_path)
-    assert found.info is None
-
-
-def test_a_missing_record_is_told(tmp_path: Path) -> None:
-    folder = tmp_path / INFO.id
-    folder.mkdir()
-    with pytest.raises(PermanentError, match="is missing"):
-        spool.read_association(folder)
-    [found] = spool.leftovers(tmp_path)
-    assert found == spool.Leftover(folder=folder, info=None, unfinished=(), complete=())
-
-
-def test_the_record_of_another_association_is_not_believed(tmp_path: Path) -> None:
-    folder = AssociationFolder(tmp_path, INFO, Durability.INSTANCE)
-    copied = folder.path.rename(tmp_path / "copied by hand")
-    with pytest.raises(PermanentError, match="not of this folder"):
-        spool.read_association(copied)
