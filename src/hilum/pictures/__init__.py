@@ -6,6 +6,7 @@
 | `facts` | what the decoder tells of one instance |
 | `catalogue` | series, their order, what lies over what; pure |
 | `shelf` | the files of a job, and how they are opened |
+| `gallery` | asks for pictures and catalogues, for the web |
 | `channel` | messages and descriptors between the two processes |
 | `process`, `pool` | the decoding processes as the gateway sees them |
 | `placeholder`, `lettering` | what is shown instead of a picture |

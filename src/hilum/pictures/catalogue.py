@@ -111,16 +111,10 @@ def catalogue(found: Mapping[Kind, Sequence[Facts]]) -> tuple[Series, ...]:
     Args:
         found: Facts with their SOP instances; what could not be read is among them.
     """
-    stacks = {
-        (kind, uid): in_order(facts)
-        for kind in Kind
-        for uid, facts in _by_series(found.get(kind, ())).items()
-    }
-    sources = {key: _source(key[0], facts, stacks) for key, facts in stacks.items() if facts[0].is_segmentation}
+    stacks = {(kind, uid): in_order(facts) for kind in Kind for uid, facts in _by_series(found.get(kind, ())).items()}
+    sources = {key: _source(facts, stacks) for key, facts in stacks.items() if facts[0].is_segmentation}
     made = [_series(kind, uid, facts, stacks, sources) for (kind, uid), facts in stacks.items()]
-    return tuple(
-        sorted(made, key=lambda one: (one.kind is Kind.RESULT, not one.pictures, one.number or 0, one.series))
-    )
+    return tuple(sorted(made, key=lambda one: (one.kind is Kind.RESULT, not one.pictures, one.number or 0, one.series)))
 
 
 def in_order(facts: Sequence[Facts]) -> list[Facts]:
@@ -135,9 +129,7 @@ def in_order(facts: Sequence[Facts]) -> list[Facts]:
     if not all(one.position for one in by_number):
         return by_number
     normal = _cross(first.orientation[:3], first.orientation[3:])
-    places = {
-        one.sop_instance: sum(a * b for a, b in zip(one.position, normal, strict=True)) for one in by_number
-    }
+    places = {one.sop_instance: sum(a * b for a, b in zip(one.position, normal, strict=True)) for one in by_number}
     if max(places.values()) - min(places.values()) < _SAME_MM:
         return by_number
     return sorted(by_number, key=lambda one: round(places[one.sop_instance] / _SAME_MM))
@@ -164,7 +156,7 @@ def _by_series(facts: Iterable[Facts]) -> dict[str, list[Facts]]:
 _Key = tuple[Kind, str]
 
 
-def _source(kind: Kind, facts: Sequence[Facts], stacks: Mapping[_Key, Sequence[Facts]]) -> _Key | None:
+def _source(facts: Sequence[Facts], stacks: Mapping[_Key, Sequence[Facts]]) -> _Key | None:
     """The series that a segmentation lies over: the one it names, or whose instances it names, or in whose space it is.
 
     Those with pictures only, and inputs before results.

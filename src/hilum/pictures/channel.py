@@ -66,13 +66,8 @@ def receive(sock: socket.socket, wait: Callable[[], None] | None = None) -> Mess
     """
     files: list[int] = []
     try:
-        lengths = _read(sock, _LENGTHS.size, wait, files)
-        head_length, body_length = _LENGTHS.unpack(lengths)
-        if head_length > _MAX_HEAD or body_length > MAX_BODY:
-            raise BrokenError(f"a message of {head_length} + {body_length} bytes")
-        head = json.loads(_read(sock, head_length, wait, None))
-        if not isinstance(head, dict):
-            raise BrokenError("a head that is no mapping")
+        head_length, body_length = _lengths(_read(sock, _LENGTHS.size, wait, files))
+        head = _head(_read(sock, head_length, wait, None))
         return Message(head=head, body=bytes(_read(sock, body_length, wait, None)), files=tuple(files))
     except BaseException as error:
         for descriptor in files:
@@ -80,6 +75,20 @@ def receive(sock: socket.socket, wait: Callable[[], None] | None = None) -> Mess
         if isinstance(error, OSError | ValueError | RecursionError):
             raise BrokenError(str(error)) from error
         raise
+
+
+def _lengths(data: bytearray) -> tuple[int, int]:
+    head, body = _LENGTHS.unpack(data)
+    if head > _MAX_HEAD or body > MAX_BODY:
+        raise BrokenError(f"a message of {head} + {body} bytes")
+    return head, body
+
+
+def _head(data: bytearray) -> dict[str, Any]:
+    head = json.loads(data)
+    if not isinstance(head, dict):
+        raise BrokenError("a head that is no mapping")
+    return head
 
 
 def _read(sock: socket.socket, count: int, wait: Callable[[], None] | None, files: list[int] | None) -> bytearray:

@@ -99,11 +99,21 @@ class Facts:
 def _read(message: object) -> Facts:
     if not isinstance(message, Mapping):
         raise TypeError(f"{type(message).__name__}, not a mapping")
-    texts = ("sop_instance", "sop_class", "what", "unreadable", "why", "series", "series_description", "modality")
     return Facts(
-        **{name: _text(message[name]) for name in (*texts, "frame_of_reference")},
-        **{name: _count(message[name]) for name in ("rows", "columns", "frames")},
-        **{name: _whole(message[name]) for name in ("series_number", "instance_number")},
+        sop_instance=_text(message["sop_instance"]),
+        sop_class=_text(message["sop_class"]),
+        what=_text(message["what"]),
+        unreadable=_text(message["unreadable"]),
+        why=_text(message["why"]),
+        series=_text(message["series"]),
+        series_description=_text(message["series_description"]),
+        modality=_text(message["modality"]),
+        frame_of_reference=_text(message["frame_of_reference"]),
+        series_number=_whole(message["series_number"]),
+        instance_number=_whole(message["instance_number"]),
+        rows=_count(message["rows"]),
+        columns=_count(message["columns"]),
+        frames=_count(message["frames"]),
         shown=_truth(message["shown"]),
         position=_numbers(message["position"], 3),
         orientation=_numbers(message["orientation"], 6),

@@ -23,6 +23,4 @@ _COLUMNS: Final = (
 )
 
 #: The columns of each character, from the left.
-GLYPHS: Final = {
-    chr(0x20 + place): tuple(bytes.fromhex(columns)) for place, columns in enumerate(_COLUMNS.split())
-}
+GLYPHS: Final = {chr(0x20 + place): tuple(bytes.fromhex(columns)) for place, columns in enumerate(_COLUMNS.split())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,18 +26,17 @@ _log = structlog.get_logger(__name__)
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
+@dataclass(frozen=True, slots=True)
 class Files:
-    """Descriptors that are closed once the last one who needs them is done; made with one who does."""
+    """Descriptors that belong to a request, and are closed with it."""
 
-    def __init__(self, descriptors: Sequence[int], close: Callable[[int], None]) -> None:
-        self.descriptors = tuple(descriptors)
-        self._close = close
+    descriptors: Sequence[int]
 
     def close(self) -> None:
         """Close all of them."""
         for descriptor in self.descriptors:
             with suppress(OSError):
-                self._close(descriptor)
+                os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,8 @@ class Pool:
             if self._closed or len(self._waiting) >= self._queue:
                 files.close()
                 raise TemporaryError(
-                    f"{len(self._waiting)} pictures wait to be decoded already; ask again", timedelta(seconds=1)
+                    f"{len(self._waiting)} pictures wait to be decoded already; ask again",
+                    retry_after=timedelta(seconds=1),
                 )
             self._waiting.append(task)
             if self._resting >= len(self._waiting) or len(self._threads) >= self._processes:
@@ -202,8 +203,8 @@ def to_facts(answer: channel.Message | GoneError, count: int) -> tuple[Facts, ..
         return (Facts(unreadable=str(answer)),) * count
     try:
         said = json.loads(answer.body)
-        if not isinstance(said, list) or len(said) != count:
-            raise NonsenseError("the decoder gave an answer without meaning")
-        return tuple(Facts.from_json(one) for one in said)
+        if isinstance(said, list) and len(said) == count:
+            return tuple(Facts.from_json(one) for one in said)
     except (ValueError, RecursionError, NonsenseError) as error:
         return (Facts(unreadable=str(error)),) * count
+    return (Facts(unreadable="the decoder gave an answer without meaning"),) * count

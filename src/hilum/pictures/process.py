@@ -129,7 +129,7 @@ class DecodingProcess:
             self.close()
             return "the decoder gave an answer without meaning and was ended"
         self.close()
-        if status == -signal.SIGPROF or status == -signal.SIGXCPU:
+        if -status in {signal.SIGPROF, signal.SIGXCPU}:
             return f"decoding took more than {self._limits.seconds:g} s of processor time and was ended"
         if status == -signal.SIGKILL:
             return "the decoder was killed, perhaps by the system for want of memory"

@@ -7,20 +7,25 @@ regular file below the job's own folder, whatever a workflow has put in its way.
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select, select
 
 from hilum.ledger import views
 from hilum.ledger.shown import JobView
+from hilum.ledger.tables import IS_GROUPED, instances, results
+from hilum.ledger.transition import NoSuchRowError
 from hilum.pictures.catalogue import Kind
 
 _FOLDERS: Final[Mapping[Kind, str]] = {Kind.INPUT: "input", Kind.RESULT: "output"}
+#: Of files that somebody put there by hand.
+_MOST: Final = 20_000
+_NAMED: Final = re.compile(r"[0-9.]{1,64}\.dcm")
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -29,62 +34,92 @@ class MissingError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """The files of one job.
+class File:
+    """One instance of a job.
 
     Attributes:
         folder: The job's.
-        files: Paths below ``input/`` and ``output/``, by SOP instance, in the order of the ledger.
+        path: Below ``input/`` or ``output/``.
     """
 
     folder: Path
-    files: Mapping[Kind, Mapping[str, str]]
+    kind: Kind
+    sop_instance: str
+    path: str
 
 
-def shelf(connection: Connection, job: JobView) -> Shelf:
-    """What a job got and what it wrote.
+def files(connection: Connection, job: JobView) -> list[File]:
+    """What a job got, in the order it came, and what it wrote, by path.
 
-    Of two results with one SOP instance the first is there.
+    Of several results with one SOP instance the first is there.
     """
-    results: dict[str, str] = {}
+    query = select(instances.c.sop_instance).where(instances.c.group_id == job.group_id, IS_GROUPED)
+    if job.group_id is None:  # a folder that somebody made
+        uids = _by_hand(Path(job.folder))
+    else:
+        uids = list(connection.execute(query.order_by(instances.c.id)).scalars())
+    written: dict[str, File] = {}
     for one in views.job_results(connection, job.id):
-        results.setdefault(one.sop_instance, one.path)
-    inputs = {uid: f"{uid}.dcm" for uid in views.job_inputs(connection, job)}
-    return Shelf(folder=Path(job.folder), files={Kind.INPUT: inputs, Kind.RESULT: results})
+        written.setdefault(one.sop_instance, _file(job, Kind.RESULT, one.sop_instance, one.path))
+    return [*(_file(job, Kind.INPUT, uid, f"{uid}.dcm") for uid in uids), *written.values()]
 
 
-@contextmanager
-def opened(shelf: Shelf, kind: Kind, sop_instance: str) -> Iterator[int]:
-    """The file of an instance, open for reading; closed at the end.
+def find(connection: Connection, job: JobView, kind: Kind, sop_instance: str) -> File:
+    """One of them.
+
+    Raises:
+        NoSuchRowError: The job has no such instance.
+    """
+    query: Select[Any]
+    if kind is Kind.RESULT:
+        wanted = (results.c.job_id == job.id, results.c.sop_instance == sop_instance)
+        query = select(results.c.path).where(*wanted).order_by(results.c.path).limit(1)
+    else:
+        wanted = (instances.c.group_id == job.group_id, instances.c.sop_instance == sop_instance)
+        query = select(instances.c.sop_instance.concat(".dcm")).where(*wanted, IS_GROUPED)
+    path = connection.execute(query).scalar()
+    if path is None and kind is Kind.INPUT and job.group_id is None and sop_instance in _by_hand(Path(job.folder)):
+        path = f"{sop_instance}.dcm"
+    if path is None:
+        raise NoSuchRowError(f"job {job.name} has no {kind.value} {sop_instance}")
+    return _file(job, kind, sop_instance, path)
+
+
+def _file(job: JobView, kind: Kind, sop_instance: str, path: str) -> File:
+    return File(folder=Path(job.folder), kind=kind, sop_instance=sop_instance, path=path)
+
+
+def _by_hand(folder: Path) -> list[str]:
+    """Instances of a folder that nobody made through Hilum: files that are named by their UID."""
+    try:
+        names = sorted(one.name for one in (folder / _FOLDERS[Kind.INPUT]).iterdir())
+    except OSError:
+        return []
+    return [name.removesuffix(".dcm") for name in names[:_MOST] if _NAMED.fullmatch(name)]
+
+
+def open_file(file: File) -> int:
+    """A descriptor for reading, for the caller to close.
 
     Raises:
         MissingError: There is no such file any more, or it is no regular file.
-        KeyError: The job has no such instance.
     """
-    descriptor = open_file(shelf, kind, sop_instance)
+    path = PurePosixPath(_FOLDERS[file.kind]) / file.path
+    if ".." in path.parts or path.is_absolute():
+        raise MissingError(f"{path} is no path below the job's folder")
     try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def open_file(shelf: Shelf, kind: Kind, sop_instance: str) -> int:
-    """The same, for the caller to close."""
-    path = PurePosixPath(_FOLDERS[kind]) / shelf.files[kind][sop_instance]
-    # Step by step: none of the folders on the way may be a link to somewhere else.
-    at = os.open(shelf.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for part in path.parts[:-1]:
-            if part == "..":
-                raise MissingError(f"{path} is no path below the job's folder")
-            inner = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=at)
+        # Step by step: none of the folders on the way may be a link to somewhere else.
+        at = os.open(file.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in path.parts[:-1]:
+                inner = os.open(part, _FLAGS | os.O_DIRECTORY, dir_fd=at)
+                os.close(at)
+                at = inner
+            descriptor = os.open(path.name, _FLAGS, dir_fd=at)
+        finally:
             os.close(at)
-            at = inner
-        descriptor = os.open(path.name, _FLAGS, dir_fd=at)
     except OSError as error:
         raise MissingError(f"{path} cannot be opened: {error.strerror}") from error
-    finally:
-        os.close(at)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise MissingError(f"{path} is not a regular file")

@@ -28,7 +28,7 @@ def of_segment(number: int) -> tuple[int, int, int]:
 
 
 def from_cielab(encoded: Sequence[float]) -> tuple[int, int, int]:
-    """sRGB of three values as Recommended Display CIELab Value has them: 0 to 65535 for 0 to 100, and -128 to 127."""
+    """The sRGB values of a Recommended Display CIELab Value: 0 to 65535 stands for 0 to 100, and for -128 to 127."""
     lightness = encoded[0] / 65535 * 100
     a, b = (value / 65535 * 255 - 128 for value in encoded[1:3])
     y = (lightness + 16) / 116

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
 from hilum.pictures.decoder import colour, grey, header, pixels, segmentation
@@ -58,7 +59,7 @@ def colours_or_greys(instance: Instance, order: Order, most: int) -> NDArray[np.
     return grey.to_greys(stored, header.scale(ds, order.frame), chosen)
 
 
-def _through_palette(ds: Any, stored: NDArray[Any]) -> NDArray[np.uint8]:
+def _through_palette(ds: Dataset, stored: NDArray[Any]) -> NDArray[np.uint8]:
     """Source: PS3.3 C.7.6.3.1.5, C.7.9."""
     try:
         coloured = apply_color_lut(stored, ds)
@@ -77,7 +78,7 @@ def _eight_bits(samples: NDArray[Any], bits: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(samples.clip(0, 255).astype(np.uint8))
 
 
-def _segments(ds: Any, frame: int, stored: NDArray[Any]) -> NDArray[np.uint8]:
+def _segments(ds: Dataset, frame: int, stored: NDArray[Any]) -> NDArray[np.uint8]:
     """A frame of a segmentation by itself: its colours on black."""
     palette = segmentation.colours(ds)
     shown = np.zeros((*stored.shape[:2], 3))

@@ -98,7 +98,8 @@ def to_greys(stored: Stored, scale: Scale, chosen: tuple[float, float] | None = 
         native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
         unsigned = np.dtype(f"u{native.dtype.itemsize}")
         every = np.arange(1 << 8 * native.dtype.itemsize, dtype=unsigned)
-        return _greys(every.view(native.dtype), scale, voi)[native.view(unsigned)]
+        greys: Greys = _greys(every.view(native.dtype), scale, voi)[native.view(unsigned)]
+        return greys
     return _greys(stored, scale, voi)
 
 
@@ -107,7 +108,7 @@ def _greys(stored: Stored, scale: Scale, voi: Window | Lookup) -> Greys:
     if scale.inverted:
         light = 1.0 - light
     with np.errstate(invalid="ignore"):
-        return np.nan_to_num(np.rint(light * 255.0)).clip(0, 255).astype(np.uint8)
+        return np.asarray(np.nan_to_num(np.rint(light * 255.0)).clip(0, 255), np.uint8)
 
 
 def to_modality(stored: Stored, modality: Rescale | Lookup) -> Values:

@@ -50,8 +50,9 @@ def numbers(item: Dataset, keyword: str) -> tuple[float, ...]:
         values = [float(one) for one in found] if hasattr(found, "__iter__") else [float(found)]
         return tuple(values) if all(math.isfinite(one) for one in values) else ()
 
-    found = lenient(read, ())
-    return found if all(math.isfinite(one) for one in found) else ()
+    nothing: tuple[float, ...] = ()
+    found = lenient(read, nothing)
+    return found if all(math.isfinite(one) for one in found) else nothing
 
 
 def number(item: Dataset, keyword: str) -> float | None:
@@ -124,7 +125,7 @@ def windows(places: Sequence[Dataset]) -> list[tuple[Window, str]]:
     function = _function(places)
     for place in places:
         centers, widths = numbers(place, "WindowCenter"), numbers(place, "WindowWidth")
-        names = lenient(lambda place=place: _texts(place.get("WindowCenterWidthExplanation")), [])
+        names = lenient(partial(_texts, place, "WindowCenterWidthExplanation"), list[str]())
         found = [
             (Window(center=center, width=width, function=function), names[at] if at < len(names) else "")
             for at, (center, width) in enumerate(zip(centers, widths, strict=False))
@@ -135,7 +136,8 @@ def windows(places: Sequence[Dataset]) -> list[tuple[Window, str]]:
     return []
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(item: Dataset, keyword: str) -> list[str]:
+    value = item.get(keyword)
     values = [value] if isinstance(value, str) else list(value or ())
     return ["".join(one for one in str(value) if one.isprintable())[:_MAX_TEXT].strip() for value in values]
 

@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -76,7 +77,8 @@ def decode(data: bytes, *, most: int) -> NDArray[np.uint16]:
     Raises:
         LosslessError: See there.
     """
-    frame, tables, interval = _Frame(), {}, 0
+    frame, interval = _Frame(), 0
+    tables: dict[int, _Table] = {}
     try:
         for marker, content, rest in _segments(data):
             if marker == _SOF3:
@@ -273,7 +275,7 @@ def _sum(differences: NDArray[np.int64], predictor: int, start: int) -> NDArray[
 
 def _sum_by_pixel(d: NDArray[np.int64], predictor: int) -> NDArray[Any]:
     rows: list[list[int]] = d.tolist()
-    for above, row in zip(rows, rows[1:], strict=False):
+    for above, row in pairwise(rows):
         left = row[0] = row[0] + above[0] & 0xFFFF
         corner = above[0]
         for x in range(1, len(row)):

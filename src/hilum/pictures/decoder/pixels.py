@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Final
 import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset
-from pydicom.pixels import as_pixel_options, get_decoder, pixel_array
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import as_pixel_options, pixel_array
 
 from hilum.pictures.decoder import header
 from hilum.pictures.decoder.grey import Stored
@@ -39,7 +40,12 @@ _PLUGINS: Final[Mapping[str, str]] = {
     uid.RLELossless: "pydicom",
 }
 _NATIVE: Final = frozenset(
-    {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian, uid.DeflatedExplicitVRLittleEndian}
+    {
+        uid.ImplicitVRLittleEndian,
+        uid.ExplicitVRLittleEndian,
+        uid.ExplicitVRBigEndian,
+        uid.DeflatedExplicitVRLittleEndian,
+    }
 )
 #: All that can be decoded.
 SYNTAXES: Final = frozenset(_PLUGINS) | _NATIVE
@@ -185,6 +191,7 @@ def _decoded(instance: Instance, index: int) -> Stored:
     if not implicit:
         options["pixel_vr"] = file.read(2).decode("ascii", "replace")
     file.read(4 if implicit else 6)
+    decoded: Stored
     decoded, _ = get_decoder(syntax).as_array(
         file, index=index, validate=True, decoding_plugin=_PLUGINS.get(syntax, ""), **as_pixel_options(ds, **options)
     )

@@ -126,7 +126,9 @@ def _frames_on(ds: Dataset, source: Dataset, frame: int, here: geometry.Plane | 
 def _half_thickness(ds: Dataset, number: int) -> float:
     places = header.macros(ds, number, "PixelMeasuresSequence")
     thick = [
-        found[0] for name in ("SpacingBetweenSlices", "SliceThickness") if (found := header.first_numbers(places, name, 1))
+        found[0]
+        for name in ("SpacingBetweenSlices", "SliceThickness")
+        if (found := header.first_numbers(places, name, 1))
     ]
     return abs(thick[0]) / 2 - 1e-3 if thick and abs(thick[0]) > 0.01 else _TOLERANCE
 

@@ -13,7 +13,7 @@ import pydicom
 from PIL import Image
 from pydicom import charset, uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from hilum.pictures.decoder import description, drawing, pixels
 from hilum.pictures.order import Order
@@ -31,7 +31,14 @@ def warm() -> None:
             codecs.lookup(name)
     for syntax in pixels.SYNTAXES:
         get_decoder(syntax)
-    for module in ("numpy.ma", "openjpeg", "jpeg_ls", "pydicom.pixels.decoders.rle", "pydicom.dicomio", "pydicom.valuerep"):
+    for module in (
+        "numpy.ma",
+        "openjpeg",
+        "jpeg_ls",
+        "pydicom.pixels.decoders.rle",
+        "pydicom.dicomio",
+        "pydicom.valuerep",
+    ):
         import_module(module)
     for sample in _samples():
         instance = pixels.read_file(sample)
@@ -65,7 +72,7 @@ def _dataset(values: np.ndarray, syntax: uid.UID) -> Dataset:
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = uid.CTImageStorage
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.3"
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = uid.UID("1.2.3")
     ds.SpecificCharacterSet = "ISO_IR 192"
     ds.SeriesDescription = "ä"
     ds.WindowCenter, ds.WindowWidth = 100, 50
