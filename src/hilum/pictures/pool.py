@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from collections import deque
@@ -194,7 +195,15 @@ def to_picture(answer: channel.Message | GoneError, order: Order) -> Picture:
     if not isinstance(why, str) or not isinstance(note, str) or not answer.body.startswith(_PNG):
         text = "the decoder gave an answer without meaning"
         return Picture(png=placeholder.draw(text, order.size), why=text, passing=True)
-    return Picture(png=answer.body, why=why[:500], note=note[:500])
+    return Picture(png=answer.body, why=why[:500], note=note[:500], window=_window(answer.head.get("window")))
+
+
+def _window(said: object) -> tuple[float, float] | None:
+    match said:
+        case [float(center), float(width)] if math.isfinite(center) and math.isfinite(width):
+            return center, width
+        case _:
+            return None
 
 
 def to_facts(answer: channel.Message | GoneError, count: int) -> tuple[Facts, ...]:
