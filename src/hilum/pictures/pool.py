@@ -155,6 +155,7 @@ class Pool:
                     task = self._waiting.popleft()
                     if not task.abandoned.is_set() and task.future.set_running_or_notify_cancel():
                         return task
+                    task.future.cancel()
                     task.files.close()
                 if self._closed:
                     return None
@@ -181,6 +182,9 @@ class Pool:
             answer, process = GoneError("nobody waits for it any more"), None
         except OSError as error:  # no process can be made
             answer, process = GoneError(f"the decoder cannot start: {error.strerror}"), None
+        except Exception as error:  # noqa: BLE001  whoever waits shall not wait for ever
+            _log.error("pictures.fault", exc_info=error)
+            answer = GoneError("a fault of the gateway: see its log")
         finally:
             task.files.close()
         task.future.set_result(answer)
