@@ -59,10 +59,7 @@ def element(keyword: str, value: Any) -> bytes:
 @given(name=st.sampled_from(_FILES), changes=_changes, cut=st.none() | st.floats(0, 1))
 @settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_come_to_a_picture_or_a_reason(pool: Pool, name: str, changes: dict[str, Any], cut: float | None) -> None:
-    data = real_file(name).read_bytes()
-    ds = pydicom.dcmread(real_file(name), stop_before_pixels=True)
-    for keyword, value in changes.items():
-        data = changed(data, ds, keyword, element(keyword, value))
+    data = changed(real_file(name), changes)
     if cut is not None:
         data = data[: int(len(data) * cut)]
     with tempfile.NamedTemporaryFile(suffix=".dcm") as file:
@@ -76,14 +73,17 @@ def test_come_to_a_picture_or_a_reason(pool: Pool, name: str, changes: dict[str,
     assert all(one not in picture.why for one in ("Errno", "Operation not permitted"))
 
 
-def changed(data: bytes, ds: pydicom.Dataset, keyword: str, new: bytes) -> bytes:
-    """The file with one element put in the place of the old one, if there is such an element of a short form."""
-    if keyword not in ds:
-        return data
-    old = ds.get_item(keyword)
-    begin = old.value_tell - 8 if hasattr(old, "value_tell") else ds[keyword].file_tell - 8  # type: ignore[union-attr]
-    (length,) = struct.unpack_from("<H", data, begin + 6)
-    return data[:begin] + new + data[begin + 8 + length :]
+def changed(path: Path, changes: dict[str, Any]) -> bytes:
+    """The file with other elements in the place of those that it has, whose lengths are of the short form."""
+    data = path.read_bytes()
+    ds = pydicom.dcmread(path, stop_before_pixels=True)
+    # From the end on: what stands before stays where it is.
+    for keyword, value in sorted(changes.items(), key=lambda one: -(tag_for_keyword(one[0]) or 0)):
+        if keyword in ds:
+            begin = ds.get_item(keyword).value_tell - 8  # type: ignore[union-attr]
+            (length,) = struct.unpack_from("<H", data, begin + 6)
+            data = data[:begin] + element(keyword, value) + data[begin + 8 + length :]
+    return data
 
 
 @given(noise=st.binary(max_size=2000), meta=st.booleans())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def series(folder: Path, count: int = SLICES, *, orientation: Sequence[float] = 
     study, uid, space = generate_uid(), generate_uid(), generate_uid()
     made = []
     for at in range(count):
-        ds = template.copy()
+        ds = deepcopy(template)
         for keyword in ("DataSetTrailingPadding", "PixelPaddingValue", "SmallestImagePixelValue"):
             ds.pop(keyword, None)
         ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()

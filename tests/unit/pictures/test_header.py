@@ -68,9 +68,8 @@ def test_aspect_is_height_by_width(spacing: dict[str, Any], expected: float) -> 
 
 
 def test_text_is_harmless() -> None:
-    assert (
-        header.text(dataset(SeriesDescription="a\x1b[31mb\nc" + "d" * 500), "SeriesDescription") == "a[31mbc" + "d" * 57
-    )
+    ds = dataset(ImageComments="a\x1b[31mb\nc" + "d" * 500)
+    assert header.text(ds, "ImageComments") == "a[31mbc" + "d" * 57
 
 
 class TestColours:
