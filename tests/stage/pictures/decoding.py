@@ -17,8 +17,8 @@ from hilum.pictures.order import Order, Picture
 from hilum.pictures.pool import Asked, Files, Pool, to_facts, to_picture
 from hilum.pictures.process import Limits
 
-#: Small, so that what goes beyond them is soon there.
-SMALL = Limits(seconds=4, memory=700 << 20, pixels=16_000_000)
+#: Small where that does not depend on how busy the machine is.
+SMALL = Limits(seconds=60, memory=500 << 20, pixels=16_000_000)
 
 
 def opened(paths: Sequence[Path]) -> Files:

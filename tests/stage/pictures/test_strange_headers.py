@@ -12,6 +12,7 @@ import pydicom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 
 from harness.data import real_file
 from hilum.pictures.pool import Pool
@@ -68,7 +69,8 @@ def test_come_to_a_picture_or_a_reason(pool: Pool, name: str, changes: dict[str,
         picture = draw(pool, Path(file.name))
         (facts,) = describe(pool, Path(file.name))
     assert picture.png.startswith(b"\x89PNG")
-    assert not picture.passing, picture.why  # the decoder has survived it
+    # A library may crash on it, and then crashes alone.
+    assert not picture.passing or "crashed" in picture.why, picture.why
     assert "meaning" not in facts.unreadable
     assert all(one not in picture.why for one in ("Errno", "Operation not permitted"))
 
@@ -80,7 +82,8 @@ def changed(path: Path, changes: dict[str, Any]) -> bytes:
     # From the end on: what stands before stays where it is.
     for keyword, value in sorted(changes.items(), key=lambda one: -(tag_for_keyword(one[0]) or 0)):
         if keyword in ds:
-            begin = ds.get_item(keyword).value_tell - 8  # type: ignore[union-attr]
+            old = ds.get_item(keyword)
+            begin = (old.file_tell if isinstance(old, DataElement) else old.value_tell) - 8  # type: ignore[union-attr]
             (length,) = struct.unpack_from("<H", data, begin + 6)
             data = data[:begin] + element(keyword, value) + data[begin + 8 + length :]
     return data
