@@ -16,6 +16,8 @@ from harness.site import Site
 from stage.pictures.volumes import box, segmentation, series
 
 SLICES = 40
+#: For the first picture a process has to start, on a machine that may have much else to do.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
