@@ -7,6 +7,7 @@ import time
 
 from bench import report, session
 from bench.cost import Costs
+from bench.disk import Disk
 from bench.gateway import Gateways
 from bench.growth import Growth
 from bench.ledger import Ledgers
@@ -27,6 +28,8 @@ def main() -> int:
             Growth(settings).run()
         elif sys.argv[1:] == ["cost"]:
             Costs(settings).run()
+        elif sys.argv[1:] == ["disk"]:
+            Disk(settings).run()
         else:
             _results(settings)
     finally:
