@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 
 from bench import report, session
 from bench.cost import Costs
@@ -38,7 +37,6 @@ def main() -> int:
 
 
 def _results(settings: Settings) -> None:
-    begin = time.monotonic()
     results = {}
     parts = (Transfers(settings), WholeWay(settings), Gateways(settings), Ledgers(settings))
     for make in (one for part in parts for one in part.loads()):
@@ -47,7 +45,6 @@ def _results(settings: Settings) -> None:
     run = report.Run(
         rounds=settings.rounds,
         scale=settings.scale,
-        took=time.monotonic() - begin,
         machine=machine(settings.folder),
         versions=versions(),
         verdicts=[judge(target, results) for target in TARGETS],
