@@ -163,8 +163,8 @@ def apply(
     _LINE.run(connection, line)
     tell_when_done(connection, _change_of(line, table, row._mapping))
     level = logging.WARNING if remedy else logging.DEBUG if machine == "delivery" else logging.INFO
-    about = {"subject": str(row_id), "state": str(after)} | ({"why": why} if why else {})
-    log_when_done(connection, level, f"{machine}.{event}", **about)
+    about = {machine: str(row_id), "state": str(after)} | ({"why": why} if why else {})
+    log_when_done(connection, level, f"{machine}.{event.replace(' ', '_')}", **about)
     return after
 
 
