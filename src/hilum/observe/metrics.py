@@ -17,8 +17,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from hilum import states
 from hilum.observe.durations import Durations
 from hilum.observe.meter import Change, Phase
-from hilum.observe.names import Names, known
+from hilum.observe.names import OTHER, Names, known
 from hilum.observe.spread import Spread
+from hilum.wire import Reject
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,16 @@ _CLOSES: Final = (states.GroupEvent.WINDOW_ENDED, states.GroupEvent.CLOSE_ASKED)
 _FATES: Final = (states.GroupEvent.PLANNED, states.GroupEvent.NOT_WANTED, states.GroupEvent.CANNOT_PLAN)
 _WORKED_ON: Final = (states.Job.RUNNING, states.Job.CANCELLING)
 _MADE: Final = "made"
+#: What a C-STORE is refused with most. Source: PS3.4 Table B.2-1.
+_REFUSALS: Final = ("A7xx", "A9xx", "Cxxx")
+_REJECTS: Final = (
+    Reject.CALLING_NOT_RECOGNIZED,
+    Reject.CALLED_NOT_RECOGNIZED,
+    Reject.LOCAL_LIMIT,
+    Reject.CONGESTION,
+    Reject.APPLICATION_CONTEXT,
+    Reject.PROTOCOL_VERSION,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +204,12 @@ class Metrics:
     def know(self, names: Names) -> None:
         """Another configuration is in force. What can happen under its names begins at zero: rates need that."""
         self.names = names
+        for called in (*names.called, OTHER):
+            for reject in _REJECTS:
+                self._rejected.labels(called, OTHER, reject.meaning)
+        for called in names.called:
+            for status in _REFUSALS:
+                self._refused.labels(called, status)
         for workflow in names.workflows:
             for event in (_MADE, *states.JobEvent):
                 self._jobs.labels(workflow, event)
