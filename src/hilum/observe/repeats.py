@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ class Repeats:
             over = list(self._over(now))
             held_back = self._held_back(event, now) if is_warning else 0
         for said in over:
-            _log.info("log.repeated", of=said.event, **{SUPPRESSED: said.held_back})
+            Context().run(_tell, said)  # in none: it is not about what this thread happens to work on
         if held_back is None:
             raise structlog.DropEvent
         if held_back:
@@ -91,6 +92,10 @@ class Repeats:
         self._said.pop(key, None)
         self._said[key] = _Said(event=str(event["event"]), until=now + _PAUSE_SECONDS)
         return said.held_back if said is not None else 0
+
+
+def _tell(said: _Said) -> None:
+    _log.info("log.repeated", of=said.event, **{SUPPRESSED: said.held_back})
 
 
 def _kind(event: Mapping[str, Any]) -> Hashable:

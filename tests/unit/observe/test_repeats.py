@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
+from structlog.contextvars import bound_contextvars
 from structlog.testing import LogCapture
 
 from hilum.observe.repeats import Repeats
@@ -31,7 +32,8 @@ def hand() -> Hand:
 def lines(hand: Hand) -> Iterator[list[Any]]:
     """What passes."""
     saved, capture = structlog.get_config()["processors"], LogCapture()
-    structlog.configure(processors=[structlog.stdlib.add_log_level, Repeats(hand), capture])
+    ids, level = structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level
+    structlog.configure(processors=[ids, level, Repeats(hand), capture])
     yield capture.entries
     structlog.configure(processors=saved)
 
@@ -81,18 +83,20 @@ def test_what_was_held_back_at_the_end_of_a_storm_is_told_with_the_next_line_of_
     for _ in range(10):
         reject()
     hand.now = 121
-    structlog.get_logger().info("job.started")
+    with bound_contextvars(job="a"):
+        structlog.get_logger().info("job.started")
     assert [(line["event"], line.get("suppressed")) for line in lines] == [
         ("association.rejected", None),
         ("log.repeated", 9),
         ("job.started", None),
     ]
     assert lines[1]["of"] == "association.rejected"
+    assert [line.get("job") for line in lines] == [None, None, "a"]
 
 
 def test_the_memory_of_it_is_limited(lines: list[Any]) -> None:
     for number in range(5000):
         reject(host=f"10.0.{number // 250}.{number % 250}")
-    repeats = structlog.get_config()["processors"][1]
+    repeats = structlog.get_config()["processors"][2]
     assert len(repeats._said) <= 1025
     assert len(lines) == 5000
