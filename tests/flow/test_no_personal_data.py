@@ -64,9 +64,9 @@ def element(group: int, number: int, vr: bytes, text: str) -> bytes:
 
 def keys(pacs: Pacs) -> Mapping[str, Any]:
     ae_titles = [
-        {"ae-title": "PATIENT", "timeout-group": "Patient", "timeout": 0.2},
+        {"ae-title": "PATIENT", "timeout-group": "Patient", "timeout": 1},
         {"ae-title": "STUDY", "timeout-group": "Study"},
-        {"ae-title": "SERIES", "timeout-group": "Series", "timeout": 0.2, "overwrite-same-instance": True},
+        {"ae-title": "SERIES", "timeout-group": "Series", "timeout": 1, "overwrite-same-instance": True},
         {"ae-title": "UNWANTED", "timeout-group": "Patient"},
     ]
     return {
