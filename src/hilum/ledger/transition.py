@@ -91,6 +91,7 @@ _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any],
         tables.jobs.name: ("job", states.Job, states.JOB),
         tables.deliveries.name: ("delivery", states.Delivery, states.DELIVERY),
         tables.destinations.name: ("destination", states.Destination, states.DESTINATION),
+        tables.notices.name: ("notice", states.Notice, states.NOTICE),
     }
 )
 
