@@ -24,6 +24,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -113,8 +114,9 @@ associations: Final = Table(
     Column("spooled", Boolean, nullable=False, server_default=text("true")),  # the folder still exists
     Column("remove_at", UtcDateTime),
     *_lease(),
-    Index(None, "state"),
     Index(None, "calling", "opened_at"),
+    Index(None, "state", "id"),  # ids sort by time of birth
+    Index(None, "ended_at"),
     # SQLite has no booleans: ``WHERE spooled`` is written for it as ``spooled = 1``.
     _where("ix_associations_spooled", "state", condition="spooled", sqlite="spooled = 1"),
     _where("ix_associations_tried_again", "lease_until", condition="begun > 1"),
@@ -182,6 +184,11 @@ instances: Final = Table(
     Index("uq_instances_number", "association_id", "number", unique=True),
     _where("uq_instances_grouped", "group_id", "sop_instance", condition="fate = 'grouped'", unique=True),
     _where("ix_instances_apart", "group_id", condition="fate != 'grouped'"),  # the few that do not count in their group
+    # What somebody on the telephone can name.
+    Index(None, "study"),
+    Index(None, "series"),
+    Index(None, "patient_id"),
+    Index(None, "sop_instance"),
 )
 
 jobs: Final = Table(
@@ -232,6 +239,8 @@ results: Final = Table(
     Column("size", BigInteger, nullable=False),  # of the file, bytes
     Column("sha256", Text, nullable=False),  # of the file, hexadecimal
     Index("uq_results_path", "job_id", "path", unique=True),
+    Index(None, "study"),
+    Index(None, "sop_instance"),
 )
 
 deliveries: Final = Table(
@@ -255,6 +264,7 @@ deliveries: Final = Table(
     # Not the destination first: most rows have the same one, and a database without statistics takes it for rare.
     Index(None, "state", "destination", "queued_at"),
     _where("ix_deliveries_due", "destination", "not_before", condition="state = 'due'"),
+    _where("ix_deliveries_delivered", "destination", "ended_at", condition="state = 'delivered'"),
     _where("ix_deliveries_tried_again", "lease_until", condition="begun > 1"),
 )
 
@@ -269,6 +279,30 @@ destinations: Final = Table(
     Column("not_before", UtcDateTime, nullable=False),  # when it is asked again while it is down
     Column("why", Text, nullable=False, server_default=""),
     *_lease(),
+)
+
+#: How each sender behaved on one day: sums over its associations, which may have stored nothing.
+senders: Final = Table(
+    "senders",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("day", Text, nullable=False),  # 2026-11-22, UTC
+    Column("calling", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("implementation", Text, nullable=False, server_default=""),  # as it called itself last
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("associations", Integer, nullable=False, server_default="0"),
+    Column("broken", Integer, nullable=False, server_default="0"),  # of them, those that were not released
+    Column("instances", Integer, nullable=False, server_default="0"),  # C-STOREs that were answered
+    Column("bytes", BigInteger, nullable=False, server_default="0"),  # of data sets
+    Column("pdus", BigInteger, nullable=False, server_default="0"),  # of any type that came
+    Column("seconds", Float, nullable=False, server_default="0"),  # that its associations lasted
+    Column("idle_seconds", Float, nullable=False, server_default="0"),  # from our answer to its next request
+    Column("pauses", JSON, nullable=False),  # how often that took how long: see hilum.association.manners
+    Column("stalls", JSON, nullable=False),  # how often it paused so long in the middle of a request
+    Column("refused", JSON, nullable=False),  # presentation contexts: how often, by abstract syntax
+    Index("uq_senders_day", "day", "calling", "called", "host", unique=True),
 )
 
 #: Events that tell of a setback although no operator has to do anything about it.
@@ -315,6 +349,7 @@ history: Final = Table(
     Column("why", Text, nullable=False, server_default=""),
     Column("remedy", Text, nullable=False, server_default=""),
     Index(None, "machine", "subject"),
+    Index(None, "machine", "id"),
     Index(None, "at"),
     _where("ix_history_notable", "id", condition=_NOTABLE),
     _where("ix_history_news", "id", condition=_NEWS_ITEM),
@@ -362,6 +397,7 @@ cursors: Final = Table(
 
 # Conditions of partial indexes in the words of those: with literals, since a parameter could be anything.
 IS_DUE: Final = deliveries.c.state == literal_column(f"'{states.Delivery.DUE}'")
+IS_DELIVERED: Final = deliveries.c.state == literal_column(f"'{states.Delivery.DELIVERED}'")
 IS_OPEN: Final = groups.c.state == literal_column(f"'{states.Group.OPEN}'")
 IS_GROUPED: Final = instances.c.fate == literal_column("'grouped'")
 IS_APART: Final = instances.c.fate != literal_column("'grouped'")
