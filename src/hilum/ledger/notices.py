@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select, update
 
 from hilum import states
-from hilum.ledger.prepared import Prepared
 from hilum.ledger.tables import (
     IS_LASTING,
     IS_NEWS,
@@ -162,7 +161,7 @@ def write(
         "subject": subject,
         "occasion": occasion,
         "key": key,
-        "count": 1,
+        "times": 1,
         "first_at": first_at,
         "last_at": last_at,
         "reason": reason,
@@ -180,9 +179,7 @@ def gather(
 ) -> None:
     """It happened once more; what had ended goes on."""
     values = {"last_at": at, "reason": reason, "examples": list(examples), "occasion": occasion, "over_at": None}
-    connection.execute(
-        update(notices).where(notices.c.id == notice).values(count=notices.c.count + 1, **values)
-    )
+    connection.execute(update(notices).where(notices.c.id == notice).values(times=notices.c.times + 1, **values))
 
 
 def over(connection: Connection, which: Sequence[NoticeId], *, at: datetime) -> None:
@@ -204,9 +201,7 @@ def waiting_channels(connection: Connection) -> Sequence[str]:
     return connection.execute(select(notices.c.channel).where(IS_WAITING).distinct()).scalars().all()
 
 
-def claim_due(
-    connection: Connection, channel: str, *, owner: str, now: datetime, until: datetime
-) -> AnyRow | None:
+def claim_due(connection: Connection, channel: str, *, owner: str, now: datetime, until: datetime) -> AnyRow | None:
     """Lease the notice of that channel that has waited longest."""
     ready = and_(_ready(now), notices.c.channel == channel)
     order: list[ColumnElement[Any]] = [notices.c.not_before, notices.c.id]
@@ -247,9 +242,7 @@ def postponed(connection: Connection, lease: Lease, *, why: str, not_before: dat
     apply(connection, notices, lease.id, event, now=now, fence=lease.fence, why=why, values=values)
 
 
-def given_up(
-    connection: Connection, lease: Lease, *, why: str, remedy: str, now: datetime, tried: bool = True
-) -> None:
+def given_up(connection: Connection, lease: Lease, *, why: str, remedy: str, now: datetime, tried: bool = True) -> None:
     """It will not be tried again."""
     values: dict[str, Any] = {"ended_at": now, "why": why}
     if tried:
@@ -267,3 +260,9 @@ def give_up_overdue(
         wanted += [notices.c.due_at < before, notices.c.last_at < before]
     for row in connection.execute(select(notices).where(*wanted).limit(_BATCH)).all():
         given_up(connection, lease_of(row), why=why, remedy=remedy, now=now, tried=False)
+
+
+def try_at_once(connection: Connection, channels: Collection[str], *, now: datetime) -> None:
+    """What failed there need not wait any longer; what was never tried keeps its time."""
+    waits = (IS_WAITING, notices.c.channel.in_(sorted(channels)), notices.c.attempts > 0, notices.c.not_before > now)
+    connection.execute(update(notices).where(*waits, unleased(notices, now)).values(not_before=now))

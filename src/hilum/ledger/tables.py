@@ -367,7 +367,7 @@ notices: Final = Table(
     Column("subject", Text, nullable=False),  # what it happened to: a workflow, a destination, a source, a folder
     Column("occasion", Text, nullable=False, server_default=""),  # what may be told once only, such as a day
     Column("key", Text, nullable=False),  # the same for every attempt
-    Column("count", Integer, nullable=False),  # how often it happened
+    Column("times", Integer, nullable=False),  # how often it happened
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
     Column("reason", Text, nullable=False, server_default=""),  # of the last time, in words of ours alone

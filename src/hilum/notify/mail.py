@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import EmailMessage
@@ -78,10 +79,8 @@ class Mail:
         if self.user is not None:
             server.login(self.user, self.password or "")
         refused = server.send_message(letter, from_addr=parseaddr(self.sender)[1], to_addrs=list(self.recipients))
-        try:
+        with suppress(OSError, smtplib.SMTPException):  # it has the letter
             server.quit()
-        except (OSError, smtplib.SMTPException):
-            pass  # it has the letter
         if refused:
             told = len(self.recipients) - len(refused)
             return Told(answer=f"taken for {told} of {len(self.recipients)}; refused: {_refusals(refused)}")

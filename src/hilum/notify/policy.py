@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from types import MappingProxyType
 from typing import Final
 
 from hilum import states
@@ -38,7 +37,7 @@ class Line:
     event: str
     to_state: str
     why: str
-    facts: Mapping[str, str] = MappingProxyType({})
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,23 +102,27 @@ def _lasts(line: Line, topic: Topic, phase: Phase, subject: str) -> News:
 
 
 #: What a notice may quote of a reason. Reasons can hold what a peer, a file's name or a foreign program said, and that
-#: can name a patient; these words and numbers cannot.
+#: can name a patient; these words of ours, with their small numbers, cannot.
 _QUOTABLE: Final = re.compile(
-    r"exit code -?\d{1,5}\b"
-    r"|signal [A-Z0-9]{1,10}\b"
-    r"|time limit of [\d.]{1,10} s\b"
+    r"exit code \d{1,3}\b"
+    r"|killed by SIG(?:KILL|TERM|SEGV|ABRT|BUS|ILL|FPE|INT|HUP|PIPE|XCPU|SYS)\b"
+    r"|machine was out of memory"
+    r"|time limit of [\d.e+]{1,8} s\b"
+    r"|stopped from outside by SIGTERM"
+    r"|the run vanished without a trace"
     r"|not delivered within [\d.]{1,8} days"
-    r"|tried \d{1,4} times"
+    r"|tried \d{1,3} times"
     r"|status [0-9A-F]{4}H"
-    r"|rejected(?: for good| for now)?: [a-zA-Z ]{1,60} \(\d/\d/\d{1,3}\)"
-    r"|the peer (?:sent|answered with) A-ABORT"
-    r"|[Cc]onnection (?:refused|reset by peer|timed out)"
-    r"|[Nn]o route to host|[Nn]etwork is unreachable|[Nn]ame or service not known|timed out"
-    r"|no answer within [\d.]{1,10} s|silent for [\d.]{1,10} s"
+    r"|rejected(?: for good| for now)?: (?:no reason given(?: by the protocol layer)?|application context name not supported"
+    r"|call(?:ing|ed) AE title not recognized|protocol version not supported|temporary congestion"
+    r"|local limit of associations exceeded) \(\d/\d/\d\)"
+    r"|the peer sent A-ABORT|A-ABORT"
+    r"|connection was refused|connection lost|no connection within [\d.]{1,8} s|host name cannot be resolved"
+    r"|[Nn]o route to host|[Nn]etwork is unreachable|[Cc]onnection reset by peer|timed out|protocol error"
     r"|is not in dicom\.scu\.destinations any more"
-    r"|\d{1,3}\.\d % used, limit [\d.]{1,6} %|[\d.]{1,9} GB free, reserve [\d.]{1,9} GB"
+    r"|\d{1,3}\.\d % used, limit \d{1,3} %|[\d.]{1,9} GB free, reserve [\d.]{1,9} GB"
     r"|ended \d{1,3} times in a row"
-    r"|was not released|damaged on disk|the gateway (?:stopped|was stopped|ended)"
+    r"|damaged on disk|gateway (?:stopped|failed)"
 )
 
 

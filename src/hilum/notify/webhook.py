@@ -65,7 +65,9 @@ class Webhook:
                 connection = http.client.HTTPConnection(where.hostname or "", where.port)
                 connection.sock = found[-1]
                 target = (where.path or "/") + (f"?{where.query}" if where.query else "")
-                connection.request("POST", target, body=data, headers={"Host": where.netloc.rpartition("@")[2]} | headers)
+                connection.request(
+                    "POST", target, body=data, headers={"Host": where.netloc.rpartition("@")[2]} | headers
+                )
                 return _judge(connection.getresponse())
             except (OSError, http.client.HTTPException, ValueError) as error:
                 return NotTold(why=self._why(error, expired=deadline.expired))

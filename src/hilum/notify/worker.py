@@ -265,7 +265,7 @@ class TellStep:
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[DueNotice]:
         """One of each channel that is neither busy nor resting."""
         routes = self.settings().routes
-        self._see_changes(routes)
+        self._see_changes(routes, now)
         with self.database.read() as connection:
             ready = notices.channels_ready(connection, now, self._avoided(now))
         if not ready:
@@ -282,11 +282,14 @@ class TellStep:
         self._busy |= {one.channel for one in found}
         return found
 
-    def _see_changes(self, routes: Mapping[str, Route]) -> None:
+    def _see_changes(self, routes: Mapping[str, Route], now: datetime) -> None:
         """Whoever has just mended a channel need not wait."""
         present = {name: route.channel for name, route in routes.items()}
-        for name, channel in present.items():
-            if self._known.get(name, channel) != channel:
+        mended = [name for name, channel in present.items() if self._known.get(name, channel) != channel]
+        if mended:
+            with self.database.write() as connection:
+                notices.try_at_once(connection, mended, now=now)
+            for name in mended:
                 self._rests.went_well(name)
         self._known = present
 
@@ -314,9 +317,7 @@ class TellStep:
 
     def _not_told(self, due: DueNotice, why: str, now: datetime) -> None:
         rule, chance = self.settings().retries, self.chance()
-        verdict = policy.next_attempt(
-            attempts=due.attempts + 1, since=due.since, now=now, rule=rule, chance=chance
-        )
+        verdict = policy.next_attempt(attempts=due.attempts + 1, since=due.since, now=now, rule=rule, chance=chance)
         with self.database.write() as connection:
             match verdict:
                 case policy.RetryAt(when=when):
@@ -365,7 +366,7 @@ def _due(row: AnyRow) -> DueNotice:
             topic=Topic(row.topic),
             phase=Phase(row.phase),
             subject=row.subject,
-            count=row.count,
+            count=row.times,
             first_at=row.first_at,
             last_at=row.last_at,
             over_at=row.over_at,

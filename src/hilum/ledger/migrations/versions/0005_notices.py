@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("occasion", sa.Text(), server_default="", nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
         sa.Column("first_at", moment, nullable=False),
         sa.Column("last_at", moment, nullable=False),
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
