@@ -48,7 +48,7 @@ class Hook:
     """
 
     port: int = 0
-    answer: Callable[[BaseHTTPRequestHandler], None] = lambda handler: status(204)(handler)
+    answer: Callable[[BaseHTTPRequestHandler], None] = field(default_factory=lambda: status(204))
     tls: ssl.SSLContext | None = None
     posts: list[Post] = field(default_factory=list)
 
@@ -56,12 +56,12 @@ class Hook:
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 hook.posts.append(Post(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 hook.answer(self)
 
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 hook.posts.append(Post(self.path, {}, b"GET"))
 
             def log_message(self, *_: object) -> None:

@@ -100,7 +100,7 @@ class _Talk:
         self.socket.sendall(f"{text}\r\n".encode())
 
     def obey(self, line: str) -> bool:
-        verb = line.split(" ")[0].upper()
+        verb = line.split(" ", maxsplit=1)[0].upper()
         if answer := next((said for command, said in self.box.answers.items() if line.startswith(command)), ""):
             self.say(answer)
         elif verb == "EHLO":
@@ -115,10 +115,10 @@ class _Talk:
             self.login = user if right else ""
             self.say("235 welcome" if right else "535 wrong password")
         elif verb == "MAIL":
-            self.sender, self.recipients = line.split("<")[1].split(">")[0], []
+            self.sender, self.recipients = line.split("<")[1].split(">", maxsplit=1)[0], []
             self.say("250 ok")
         elif verb == "RCPT":
-            self.recipients.append(line.split("<")[1].split(">")[0])
+            self.recipients.append(line.split("<")[1].split(">", maxsplit=1)[0])
             self.say("250 ok")
         elif verb == "DATA":
             self.say("354 go on")

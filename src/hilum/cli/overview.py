@@ -11,7 +11,8 @@ from typing import Final
 
 from hilum import states, words
 from hilum.cli.ledger import Office
-from hilum.ledger import views
+from hilum.ledger import noticeboard, views
+from hilum.ledger.noticeboard import ChannelView
 from hilum.ledger.shown import AssociationView, DestinationView, GroupView, JobView
 from hilum.store.disk import judge
 
@@ -62,6 +63,7 @@ class Overview:
         attention: The most pressing first; empty when all is well.
         failed: The newest failed jobs.
         destinations: Of the configuration and of the ledger, by name.
+        channels: Of notifications, by name.
     """
 
     at: datetime
@@ -77,6 +79,7 @@ class Overview:
     failed: Sequence[JobView]
     destinations: Sequence[DestinationView]
     disks: Sequence[Disk]
+    channels: Sequence[ChannelView]
 
 
 def look(office: Office, now: datetime) -> Overview:
@@ -90,6 +93,8 @@ def look(office: Office, now: datetime) -> Overview:
         counts = views.job_counts(connection)
         failed = views.list_jobs(connection, state=states.Job.FAILED, limit=_EXAMPLES)
         reached = {one.name: one for one in views.destinations(connection)}
+        told = settings.notifications
+        channels = noticeboard.channels(connection, {*told.webhooks, *told.mail})
     for one in settings.dicom.scu.destinations:
         reached.setdefault(one.name, _unused(one.name))
     disks = _disks(office)
@@ -102,6 +107,7 @@ def look(office: Office, now: datetime) -> Overview:
         *_parked(waiting),
         *_held(held),
         *_stored_only(waiting),
+        *_channels(channels, now),
     )
     return Overview(
         at=now,
@@ -117,6 +123,7 @@ def look(office: Office, now: datetime) -> Overview:
         failed=failed,
         destinations=[reached[name] for name in sorted(reached)],
         disks=disks,
+        channels=channels,
     )
 
 
@@ -212,3 +219,17 @@ def _held(held: Sequence[AssociationView]) -> Iterator[Attention]:
             f"{words.count(newest.instances, 'instance')} from {newest.calling}: {newest.why}",
             remedy=f"have it sent again, or hilum accept {newest.id}",
         )
+
+
+def _channels(channels: Sequence[ChannelView], now: datetime) -> Iterator[Attention]:
+    for one in channels:
+        if one.failing:
+            yield Attention(
+                what=f"{words.count(one.due, 'notice waits', 'notices wait')} for {one.name}: {one.failing}",
+                remedy=f"tried again {words.until(one.next_try, now)}; hilum notify test {one.name} tests it",
+            )
+        elif one.given_up:
+            yield Attention(
+                what=f"{words.count(one.given_up, 'notice')} through {one.name} given up; nothing was told since",
+                remedy=f"hilum notify lists them; hilum notify test {one.name} tests it",
+            )

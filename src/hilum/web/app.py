@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from hilum.web import access, health, problem
-from hilum.web.api import jobs
+from hilum.web.api import jobs, notices
 from hilum.web.desk import Desk
 
 _API = "/api/v1"
@@ -27,6 +27,6 @@ def application(desk: Desk) -> FastAPI:
     problem.install(app)
     app.add_middleware(access.Access, token=web.token, hosts=access.own_hosts(web.host))
     app.include_router(health.router(desk))
-    for resource in (jobs,):
+    for resource in (jobs, notices):
         app.include_router(resource.router(desk), prefix=_API, responses=problem.RESPONSES)
     return app
