@@ -134,9 +134,8 @@ def raw_server(talk: Callable[[socket.socket, threading.Event], None]) -> Iterat
                 peer, _ = listener.accept()
             except OSError:
                 return
-            with peer:
-                with suppress(OSError):  # the client broke off
-                    talk(peer, over)
+            with peer, suppress(OSError):  # the client broke off
+                talk(peer, over)
 
         thread = threading.Thread(target=serve)
         thread.start()
