@@ -66,7 +66,7 @@ def _mailbox(value: str) -> str:
 def _zone(value: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # as zoneinfo has no one name for it
         hint = did_you_mean(value, zoneinfo.available_timezones())
         raise ValueError(f"expected a time zone such as Europe/Berlin, found {value!r}{hint}") from None
     return value

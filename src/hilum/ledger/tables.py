@@ -405,7 +405,7 @@ IS_NOTABLE: Final = or_(
     history.c.remedy != literal_column("''"), history.c.event.in_([literal_column(f"'{event}'") for event in _SETBACKS])
 )
 
-IS_NEWS: Final = text(_NEWS_ITEM)
+IS_NEWS: Final = text(f"({_NEWS_ITEM})")
 IS_WAITING: Final = notices.c.state == literal_column(f"'{states.Notice.DUE}'")
 IS_LASTING: Final = and_(notices.c.phase == literal_column("'began'"), notices.c.over_at.is_(None))
 

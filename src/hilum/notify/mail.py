@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -58,18 +59,24 @@ class Mail:
     def tell(self, message: Message, clock: Callable[[], datetime]) -> Told | NotTold:
         """As ``port.Channel`` says. Who takes it for one recipient only is not asked again for the others."""
         letter = compose(message, sender=self.sender, recipients=self.recipients, now=clock())
+        try:
+            context = self._context()
+        except OSError as error:
+            return NotTold(why=f"ca-file {self.authorities} cannot be used: {error.strerror or error}")
         talk: list[smtplib.SMTP] = []
         with Deadline(self.timeout, lambda: talk[-1].sock if talk else None) as deadline:
             try:
-                return self._send(letter, talk)
+                return self._send(letter, context, talk)
             except (OSError, smtplib.SMTPException, ValueError) as error:
                 return NotTold(why=self._why(error, expired=deadline.expired))
             finally:
                 for one in talk:
                     one.close()
 
-    def _send(self, letter: EmailMessage, talk: list[smtplib.SMTP]) -> Told | NotTold:
-        context = ssl.create_default_context(cafile=None if self.authorities is None else str(self.authorities))
+    def _context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=None if self.authorities is None else str(self.authorities))
+
+    def _send(self, letter: EmailMessage, context: ssl.SSLContext, talk: list[smtplib.SMTP]) -> Told | NotTold:
         if self.security is Security.TLS:
             server: smtplib.SMTP = _Secure(self.host, self.port, timeout=self.timeout, context=context, talk=talk)
         else:
@@ -95,11 +102,13 @@ class Mail:
             case smtplib.SMTPRecipientsRefused():
                 return f"every recipient was refused: {_refusals(error.recipients)}"
             case smtplib.SMTPNotSupportedError():
-                return f"{_printable(str(error))}; see security, user and password of this channel"
+                return f"{_printable(str(error)).rstrip('.')}; see security, user and password of this channel"
             case smtplib.SMTPResponseException():
                 return f"answered {_said(error.smtp_code, error.smtp_error)}"
             case smtplib.SMTPServerDisconnected():
                 return "the server ended the conversation"
+            case smtplib.SMTPException():
+                return f"{_printable(str(error)).rstrip('.')}; see user and password of this channel"
             case ssl.SSLCertVerificationError():
                 return f"the server's certificate is not trusted: {error.verify_message}; see ca-file"
             case ssl.SSLError():
@@ -115,7 +124,7 @@ class _Plain(smtplib.SMTP):
 
     def __init__(self, host: str, port: int, *, timeout: float, talk: list[smtplib.SMTP]) -> None:
         talk.append(self)
-        super().__init__(host, port, timeout=timeout)
+        super().__init__(host, port, local_hostname=_own_name(), timeout=timeout)
 
 
 class _Secure(smtplib.SMTP_SSL):
@@ -125,7 +134,13 @@ class _Secure(smtplib.SMTP_SSL):
         self, host: str, port: int, *, timeout: float, context: ssl.SSLContext, talk: list[smtplib.SMTP]
     ) -> None:
         talk.append(self)
-        super().__init__(host, port, timeout=timeout, context=context)
+        super().__init__(host, port, local_hostname=_own_name(), timeout=timeout, context=context)
+
+
+def _own_name() -> str:
+    """What to say in EHLO, without asking a name server for it, which can take long. Source: RFC 5321 4.1.3."""
+    name = socket.gethostname()
+    return name if "." in name else "[127.0.0.1]"
 
 
 def compose(message: Message, *, sender: str, recipients: tuple[str, ...], now: datetime) -> EmailMessage:

@@ -253,7 +253,7 @@ def wait(rule: Retries, failures: int, chance: float) -> timedelta:
 
 def out_of_time(rule: Retries) -> str:
     """Why a notice is given up."""
-    return f"not told within {rule.give_up_after / timedelta(hours=1):g} hours (notifications.retry.give-up-after)"
+    return f"not told within {rule.give_up_after / timedelta(hours=1):g} h (notifications.retry.give-up-after)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

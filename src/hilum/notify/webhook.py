@@ -54,14 +54,20 @@ class Webhook:
         data = body(message)
         headers = self._headers(message.key, data, clock())
         where = urlsplit(self.url)
-        connection: http.client.HTTPConnection | None = None
+        try:
+            context = self._context() if where.scheme == "https" else None
+        except OSError as error:
+            return NotTold(why=f"ca-file {self.authorities} cannot be used: {error.strerror or error}")
         found: list[socket.socket] = []
         with Deadline(self.timeout, lambda: found[-1] if found else None) as deadline:
             try:
                 found.append(self._connect(where.hostname or "", where.port))
-                if where.scheme == "https":
-                    found.append(self._secure(found[-1], where.hostname or ""))
-                    found[-1].do_handshake()  # type: ignore[attr-defined]  # of an SSLSocket
+                if context is not None:
+                    secure = context.wrap_socket(
+                        found[-1], server_hostname=where.hostname, do_handshake_on_connect=False
+                    )
+                    found.append(secure)
+                    secure.do_handshake()
                 connection = http.client.HTTPConnection(where.hostname or "", where.port)
                 connection.sock = found[-1]
                 target = (where.path or "/") + (f"?{where.query}" if where.query else "")
@@ -79,9 +85,8 @@ class Webhook:
         secure = urlsplit(self.url).scheme == "https"
         return socket.create_connection((host, port or (443 if secure else 80)), timeout=self.timeout)
 
-    def _secure(self, plain: socket.socket, host: str) -> socket.socket:
-        context = ssl.create_default_context(cafile=None if self.authorities is None else str(self.authorities))
-        return context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+    def _context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=None if self.authorities is None else str(self.authorities))
 
     def _headers(self, key: str, data: bytes, now: datetime) -> dict[str, str]:
         at = str(int(now.timestamp()))
@@ -106,6 +111,10 @@ class Webhook:
             return f"the server's certificate is not trusted: {error.verify_message}; see ca-file"
         if isinstance(error, ssl.SSLError):
             return f"TLS failed: {error.reason or error}"
+        if isinstance(error, http.client.RemoteDisconnected):
+            return "the server ended the conversation without an answer"
+        if isinstance(error, UnicodeError):
+            return "the address or authorization has characters that cannot be sent"
         if isinstance(error, OSError):
             return f"cannot be reached: {error.strerror or error}"
         return f"what came back is not HTTP: {type(error).__name__}"

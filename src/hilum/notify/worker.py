@@ -258,7 +258,6 @@ class TellStep:
     name: ClassVar[str] = "notify"
     #: A channel that hangs keeps no other one waiting, as long as there are not more of them.
     concurrency: ClassVar[int] = 8
-    _busy: set[str] = field(default_factory=set)
     _rests: Rests = field(default_factory=Rests)
     _known: dict[str, Channel] = field(default_factory=dict)
 
@@ -267,7 +266,7 @@ class TellStep:
         routes = self.settings().routes
         self._see_changes(routes, now)
         with self.database.read() as connection:
-            ready = notices.channels_ready(connection, now, self._avoided(now))
+            ready = notices.channels_ready(connection, now, self._rests.avoided(now))
         if not ready:
             return ()
         found: list[DueNotice] = []
@@ -279,7 +278,8 @@ class TellStep:
                 elif len(found) < limit:
                     row = notices.claim_due(connection, name, owner=self.owner, now=now, until=until)
                     found += [] if row is None else [_due(row)]
-        self._busy |= {one.channel for one in found}
+        for one in found:
+            self._rests.begins(one.channel)
         return found
 
     def _see_changes(self, routes: Mapping[str, Route], now: datetime) -> None:
@@ -292,9 +292,6 @@ class TellStep:
             for name in mended:
                 self._rests.went_well(name)
         self._known = present
-
-    def _avoided(self, now: datetime) -> set[str]:
-        return self._busy | set(self._rests.resting(now))
 
     def act(self, due: DueNotice) -> Told | NotTold:
         """Tell it, once."""
@@ -313,7 +310,7 @@ class TellStep:
             self._rests.went_well(due.channel)
         else:
             self._not_told(due, outcome.why, now)
-        self._busy.discard(due.channel)
+        self._rests.ends(due.channel)
 
     def _not_told(self, due: DueNotice, why: str, now: datetime) -> None:
         rule, chance = self.settings().retries, self.chance()
@@ -333,7 +330,7 @@ class TellStep:
 
     def failed(self, due: DueNotice, error: Exception, now: datetime) -> None:
         """Something of ours broke: it waits for the ordinary time, or is set aside if it took the gateway with it."""
-        self._busy.discard(due.channel)
+        self._rests.ends(due.channel)
         rule = self.settings().retries
         self._rests.failed(due.channel, now=now, rule=rule, chance=self.chance())
         why = f"{type(error).__name__}: {error}"
@@ -353,7 +350,7 @@ class TellStep:
     def next_due(self, now: datetime) -> datetime | None:
         """When the next notice is due, or a channel is tried again."""
         with self.database.read() as connection:
-            due = notices.next_due(connection, now, self._avoided(now))
+            due = notices.next_due(connection, now, self._rests.avoided(now))
         return min((at for at in (due, self._rests.next_end(now)) if at is not None), default=None)
 
 

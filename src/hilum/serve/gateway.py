@@ -347,7 +347,10 @@ def _allow_many_files() -> None:
 
 def _end_at_once(ledger: Path, why: str) -> NoReturn:
     """Nothing is put in order first: that would be written into the ledger, and a crash loses nothing."""
-    distrust.leave(ledger, why)
+    # A disk that fails can also hang: the end must not wait for it.
+    leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
+    leaving.start()
+    leaving.join(timeout=1)
     _log.critical("ledger.distrusted", why=why, remedy="the gateway ends; its service manager has to start it again")
     os._exit(EXIT_DISTRUSTED)
 

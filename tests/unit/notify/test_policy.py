@@ -162,7 +162,7 @@ def test_waits_are_spread() -> None:
 
 def test_old_news_are_given_up() -> None:
     verdict = attempt(3, since=NOW - timedelta(minutes=59, seconds=30))
-    assert verdict == GiveUp(why="not told within 1 hours (notifications.retry.give-up-after)")
+    assert verdict == GiveUp(why="not told within 1 h (notifications.retry.give-up-after)")
 
 
 def expectation(by: str = "08:00", since: str = "00:00", days: str = "0123456", zone: str = "UTC") -> Expectation:
