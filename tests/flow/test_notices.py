@@ -131,3 +131,43 @@ def test_a_channel_that_is_mended_is_tried_at_once(make_site: MakeSite, hook: Ho
         site.configure(keys)
         told = eventually(lambda: hook.told, what="notices by the mended channel")
         assert told[0]["topic"] == "job-failed"
+
+
+def test_a_refused_configuration_is_told_by_the_one_that_is_in_force(make_site: MakeSite, hook: Hook) -> None:
+    with make_site(telling(hook)) as site:
+        site.path.write_text(site.path.read_text() + "\nzebra: 1\n")
+        [told] = eventually(lambda: hook.told, what="the news that it was refused")
+        assert (told["topic"], told["subject"]) == ("configuration-refused", str(site.path))
+        eventually(lambda: site.rows("notices", state="sent"), what="the record of it")
+        site.configure(telling(hook) | {"storage": {"reserve-gb": 0.001}})
+        eventually(lambda: site.history(machine="config", event="reloaded"), what="the next one")
+    assert len(hook.told) == 1, "the line is news once"
+
+
+def test_a_source_that_is_expected_and_quiet_is_told(make_site: MakeSite, hook: Hook, tmp_path: Path) -> None:
+    expected = [{"source": "MODALITY", "by": "00:01", "timezone": "UTC"}]
+    clock = Hands()
+    clock.move(120)  # so that it is never before one minute past midnight for long
+    with make_site(telling(hook, expected=expected), clock=clock) as site:
+        [quiet] = eventually(lambda: hook.told, what="the alarm", seconds=130)
+        assert (quiet["topic"], quiet["phase"], quiet["subject"]) == ("source-quiet", "began", "MODALITY")
+        send(site.port, *make_series(tmp_path / "ct", 1))
+        _, over = eventually(lambda: len(hook.told) == 2 and hook.told, what="the end of it")
+        assert over["gist"] == "MODALITY sends again"
+
+
+def test_a_disk_that_is_too_full_is_told_and_so_is_its_room(make_site: MakeSite, hook: Hook) -> None:
+    clock = Hands()
+    full = {"storage": {"reserve-gb": 1_000_000}}
+    with make_site(telling(hook) | full, clock=clock) as site:
+        [began] = eventually(lambda: hook.told, what="the news that it is full")
+        assert (began["topic"], began["phase"]) == ("disk-full", "began")
+        assert began["reason"].endswith(" GB free, reserve 1e+06 GB")
+        site.configure(telling(hook))
+
+        def told() -> list[dict[str, Any]]:
+            clock.move(5)
+            return hook.told[1:]
+
+        [over] = eventually(told, what="the news that it has room")
+        assert (over["topic"], over["phase"]) == ("disk-full", "over")

@@ -341,7 +341,7 @@ history: Final = Table(
     Column("at", UtcDateTime, nullable=False),
     Column(
         "machine", Text, nullable=False
-    ),  # association, group, job, delivery, destination, instance, result, folder, notice, gateway, config
+    ),  # association, group, job, delivery, destination, instance, result, folder, notice, disk, gateway, config
     Column("subject", Text, nullable=False),  # the row's id, or what there is instead
     Column("from_state", Text, nullable=False, server_default=""),
     Column("event", Text, nullable=False),

@@ -120,7 +120,7 @@ _QUOTABLE: Final = re.compile(
     r"|connection was refused|connection lost|no connection within [\d.]{1,8} s|host name cannot be resolved"
     r"|[Nn]o route to host|[Nn]etwork is unreachable|[Cc]onnection reset by peer|timed out|protocol error"
     r"|is not in dicom\.scu\.destinations any more"
-    r"|\d{1,3}\.\d % used, limit \d{1,3} %|[\d.]{1,9} GB free, reserve [\d.]{1,9} GB"
+    r"|\d{1,3}\.\d % used, limit \d{1,3} %|[\d.]{1,9} GB free, reserve [\d.e+]{1,9} GB"
     r"|ended \d{1,3} times in a row"
     r"|damaged on disk|gateway (?:stopped|failed)"
 )
