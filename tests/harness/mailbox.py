@@ -38,7 +38,8 @@ class Mailbox:
     Attributes:
         tls: For STARTTLS, or from the first byte if ``at_once``.
         passwords: By user; empty: nobody may log in.
-        answers: By command, what is said instead of yes: ``{"RCPT TO:<a@b>": "550 no such box"}``.
+        answers: By the beginning of a command, in capitals, what is said instead of yes:
+            ``{"RCPT TO:<A@B>": "550 no such box"}``.
     """
 
     port: int = 0
@@ -101,7 +102,7 @@ class _Talk:
 
     def obey(self, line: str) -> bool:
         verb = line.split(" ", maxsplit=1)[0].upper()
-        if answer := next((said for command, said in self.box.answers.items() if line.startswith(command)), ""):
+        if answer := next((said for command, said in self.box.answers.items() if line.upper().startswith(command)), ""):
             self.say(answer)
         elif verb == "EHLO":
             extra = "250-STARTTLS\r\n" if self.box.tls and not self.secure else ""

@@ -170,7 +170,7 @@ def write(
         "not_before": due_at,
     }
     number = connection.execute(notices.insert().returning(notices.c.id), new).scalar_one()
-    born(connection, notices, number, states.Notice.DUE, now=now, why=f"{topic} to {channel}")
+    born(connection, notices, number, new, now=now, why=f"{topic} to {channel}")
     return NoticeId(number)
 
 

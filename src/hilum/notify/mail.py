@@ -95,7 +95,7 @@ class Mail:
 
     def _why(self, error: Exception, *, expired: bool) -> str:
         match error:
-            case _ if expired or isinstance(error, TimeoutError):
+            case _ if expired or isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
                 return f"no answer within {self.timeout:g} s"
             case smtplib.SMTPAuthenticationError():
                 return f"the login was refused: {_said(error.smtp_code, error.smtp_error)}"

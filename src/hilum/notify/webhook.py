@@ -74,7 +74,9 @@ class Webhook:
                 connection.request(
                     "POST", target, body=data, headers={"Host": where.netloc.rpartition("@")[2]} | headers
                 )
-                return _judge(connection.getresponse())
+                answer = connection.getresponse()
+                # One that was cut off in its header looks like a whole one.
+                return self._late() if deadline.expired else _judge(answer)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 return NotTold(why=self._why(error, expired=deadline.expired))
             finally:
@@ -104,9 +106,12 @@ class Webhook:
             headers["Authorization"] = self.authorization
         return headers
 
+    def _late(self) -> NotTold:
+        return NotTold(why=f"no answer within {self.timeout:g} s")
+
     def _why(self, error: Exception, *, expired: bool) -> str:
         if expired or isinstance(error, TimeoutError):
-            return f"no answer within {self.timeout:g} s"
+            return self._late().why
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"the server's certificate is not trusted: {error.verify_message}; see ca-file"
         if isinstance(error, ssl.SSLError):

@@ -96,7 +96,9 @@ def test_notices_and_channels_that_fail_are_shown_everywhere(
         assert document["notices"][0]["state"] == "due"
         assert hilum("notify", "--state", "sent", "--config", site.path).out == "No such notices.\n"
         overview = hilum("status", "--json", "--config", site.path).json
-        assert any("1 notice waits for oncall: answered 500" in point["what"] for point in overview["attention"])
+        [point] = [point for point in overview["attention"] if point["matter"] == "untold"]
+        assert (point["what"], point["subject"]) == ("1 notice waits for oncall", "oncall")
+        assert point["why"] == "answered 500 Internal Server Error"
         assert overview["channels"][0]["name"] == "oncall"
         assert "CHANNEL" in hilum("status", "--config", site.path).out
         assert site.gateway is not None

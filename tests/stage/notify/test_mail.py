@@ -107,7 +107,7 @@ def test_a_server_that_knows_no_login(box: Mailbox) -> None:
 
 
 def test_one_recipient_of_two_is_enough(box: Mailbox) -> None:
-    box.answers["RCPT TO:<a@example.org>"] = "550 no such box"
+    box.answers["RCPT TO:<A@EXAMPLE.ORG>"] = "550 no such box"
     outcome = tell(mail(box))
     assert outcome == Told(answer="taken for 1 of 2; refused: a@example.org: 550 no such box")
     assert box.letters[0].recipients == ("b@example.org",)
