@@ -74,6 +74,9 @@ class Gateway:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
         clock: Replaced by tests that move time.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
+
+    Attributes:
+        web_port: Where the web listens since the start; ``None``: it does not.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class Gateway:
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
+        self.web_port: int | None = None
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -149,12 +153,12 @@ class Gateway:
             self._watch.start()
             self._exit.callback(self._watch.stop)
         port = self._listen(settings)
-        web_port = self._serve_web(settings.web)
+        self.web_port = self._serve_web(settings.web)
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
             port=port,
-            web=web_port,
+            web=self.web_port,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,

@@ -101,9 +101,7 @@ def test_notices_and_channels_that_fail_are_shown_everywhere(
         assert point["why"] == "answered 500 Internal Server Error"
         assert overview["channels"][0]["name"] == "oncall"
         assert "CHANNEL" in hilum("status", "--config", site.path).out
-        assert site.gateway is not None
-        assert site.gateway._web is not None
-        base = f"http://127.0.0.1:{site.gateway._web.port}/api/v1/notices"
+        base = f"{site.web}/api/v1/notices"
         with urllib.request.urlopen(base) as answer:
             page = json.load(answer)
         assert [one["topic"] for one in page["items"]] == ["job-failed"]

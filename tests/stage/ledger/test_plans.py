@@ -18,6 +18,7 @@ from harness.site import Site
 from hilum.ledger import tables, views
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
+from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
 from hilum.states import Association, Delivery, Destination, Group, Job, Notice
 from stage.ledger.plans import Plan, Plans, explained
@@ -260,6 +261,16 @@ def test_no_view_looks_at_everything(database: Database, name: str, arguments: M
     plans = _ask(database, name, arguments)
     assert plans.found
     assert plans.faults(lists="limit" in inspect.signature(getattr(views, name)).parameters) == []
+
+
+def test_what_prometheus_asks_for_looks_at_nothing_that_is_over(database: Database) -> None:
+    with database.read() as connection, explained() as plans:
+        found = vitals(connection)
+    assert plans.faults() == []
+    assert all(found.jobs[state].number for state in (Job.QUEUED, Job.RUNNING, Job.FAILED))
+    assert all(found.groups[state].number for state in (Group.OPEN, Group.CLOSED, Group.PARKED, Group.STORED_ONLY))
+    assert found.deliveries.keys() == {"PACS", "DOWN"}
+    assert len(found.timers) == 5
 
 
 def test_destinations_are_counted_from_an_index_alone(database: Database) -> None:
