@@ -81,6 +81,8 @@ class Metrics:
         self._receiving()
         self._flow()
         self._machinery()
+        for kind in ("write", "note", "read"):
+            self._failures.labels(kind)
         self._by_machine: Mapping[str, Callable[[Change], None]] = {
             "group": self._group,
             "job": self._job,
@@ -333,6 +335,13 @@ class Metrics:
             self._not_moved.inc()
 
     # What steps tell
+
+    def begins(self, step: str) -> None:
+        """As ``Meter`` says: what can happen to its works begins at zero."""
+        for outcome in ("done", "failed"):
+            self._works.labels(step, outcome)
+        for counter in (self._renewed, self._not_renewed, self._lost):
+            counter.labels(step)
 
     def stepped(self, step: str, phase: Phase, seconds: float) -> None:
         """As ``Meter`` says."""
