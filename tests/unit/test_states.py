@@ -19,6 +19,8 @@ from hilum.states import (
     IllegalTransitionError,
     Job,
     JobEvent,
+    Notice,
+    NoticeEvent,
     advance,
 )
 
@@ -36,6 +38,7 @@ MACHINES: list[tuple[Table, type[StrEnum], type[StrEnum], set[StrEnum], set[StrE
     (states.GROUP, Group, GroupEvent, {Group.OPEN, Group.CLOSED}, {Group.PLANNED, Group.REMOVED}),
     (states.JOB, Job, JobEvent, {Job.QUEUED, Job.FINISHED}, {Job.REMOVED}),
     (states.DELIVERY, Delivery, DeliveryEvent, {Delivery.DUE}, {Delivery.DELIVERED}),
+    (states.NOTICE, Notice, NoticeEvent, {Notice.DUE}, {Notice.SENT, Notice.GIVEN_UP}),
 ]
 each_machine = pytest.mark.parametrize(
     ("table", "kind", "events", "initial", "ends"), MACHINES, ids=[machine[1].__name__ for machine in MACHINES]

@@ -88,6 +88,7 @@ _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any],
         tables.jobs.name: ("job", states.Job, states.JOB),
         tables.deliveries.name: ("delivery", states.Delivery, states.DELIVERY),
         tables.destinations.name: ("destination", states.Destination, states.DESTINATION),
+        tables.notices.name: ("notice", states.Notice, states.NOTICE),
     }
 )
 
@@ -100,6 +101,7 @@ _ABOUT: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = MappingProxyT
         tables.jobs.name: (("workflow_name", "engine"), ("created_at", "not_before", "started_at")),
         tables.deliveries.name: (("destination",), ("queued_at",)),
         tables.destinations.name: (("id",), ("since",)),
+        tables.notices.name: (("channel", "topic"), ("due_at",)),
     }
 )
 
