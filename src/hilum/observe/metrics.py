@@ -88,6 +88,7 @@ class Metrics:
             "job": self._job,
             "delivery": self._delivery,
             "destination": self._destination,
+            "notice": self._notice,
         }
 
     def _receiving(self) -> None:
@@ -157,6 +158,7 @@ class Metrics:
             "delivery_seconds", "From when a delivery was queued to its success.", ("destination",), buckets=_DELIVERY
         )
         self._destinations = counter("destination_events", "What happened to destinations.", ("destination", "event"))
+        self._notices = counter("notice_events", "What happened to notices.", ("channel", "event"))
 
     def _machinery(self) -> None:
         counter, histogram = self._counter, self._histogram
@@ -220,6 +222,9 @@ class Metrics:
                 self._deliveries.labels(destination, event)
             for change in states.DestinationEvent:
                 self._destinations.labels(destination, change)
+        for channel in names.channels:
+            for told in (_MADE, *states.NoticeEvent):
+                self._notices.labels(channel, told)
 
     # What acceptors tell
 
@@ -317,6 +322,9 @@ class Metrics:
 
     def _destination(self, one: Change) -> None:
         self._destinations.labels(known(one.about["id"], self.names.destinations), one.event).inc()
+
+    def _notice(self, one: Change) -> None:
+        self._notices.labels(known(one.about["channel"], self.names.channels), one.event).inc()
 
     def transaction(self, kind: str, *, waited: float, seconds: float) -> None:
         """As ``Meter`` says."""
