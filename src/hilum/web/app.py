@@ -11,6 +11,7 @@ from hilum.web import access, health, metrics, problem
 from hilum.web.api import jobs, notices, pictures
 from hilum.web.desk import Desk
 from hilum.web.pages import frame, overview
+from hilum.web.pages import pictures as pictures_page
 
 _API = "/api/v1"
 
@@ -33,7 +34,7 @@ def application(desk: Desk) -> FastAPI:
     for resource in (jobs, notices, pictures):
         app.include_router(resource.router(desk), prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)
-    for page in (overview,):
+    for page in (overview, pictures_page):
         app.include_router(page.router(desk, around))
     app.mount("/static", StaticFiles(directory=frame.STATIC))
     return app
