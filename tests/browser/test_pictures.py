@@ -191,6 +191,27 @@ def test_what_has_no_picture_says_so(page: Page, site: Site) -> None:
     expect(got.locator("img.picture")).to_have_attribute("alt", f"No picture: {why}")
 
 
+def test_an_overlay_that_cannot_be_shown_hides_nothing(page: Page, site: Site) -> None:
+    wrote = pane(page, "What it wrote")
+    at(wrote, 4)
+    output = site.payloads / site.rows("jobs")[0].name / "output" / "seg.dcm"
+    output.write_bytes(output.read_bytes()[:-100])
+    page.reload()
+    expect(wrote.locator(".why")).to_contain_text("cannot be decoded")
+    at(wrote, 4)
+    expect(wrote.locator("img.layer")).not_to_have_attribute("src", re.compile("."))
+
+
+def test_what_came_meanwhile_is_found_by_looking_again(page: Page, site: Site) -> None:
+    wrote = pane(page, "What it wrote")
+    at(wrote, 4)
+    wrote.locator(".stage").press("End")
+    at(wrote, SLICES)
+    page.get_by_role("button", name="Look again").click()
+    at(wrote, 4)
+    assert page.locator(".pane").count() == 2
+
+
 def test_a_gateway_that_is_gone_is_told(page: Page, site: Site) -> None:
     got = pane(page, "What it got")
     at(got, 4)

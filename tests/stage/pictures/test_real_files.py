@@ -23,6 +23,7 @@ SYNTAXES = [
     (uid.JPEGLSNearLossless, "JPEGLSNearLossless_08.dcm", None),
     (uid.JPEG2000, "693_J2KI.dcm", None),
     (uid.JPEGBaseline8Bit, "SC_rgb_jpeg_dcmtk.dcm", None),
+    (uid.JPEGBaseline8Bit, "SC_rgb_jpeg.dcm", None),  # its pixel data have no VR
     (uid.DeflatedExplicitVRLittleEndian, "image_dfl.dcm", None),
     (uid.JPEGLosslessSV1, "JPGLosslessP14SV1_1s_1f_8b.dcm", None),
 ]

@@ -188,9 +188,12 @@ def _decoded(instance: Instance, index: int) -> Stored:
     if tag not in _KEYWORDS:
         raise ValueError("it has no pixel data")
     options: dict[str, Any] = {"pixel_keyword": _KEYWORDS[tag], "transfer_syntax_uid": syntax}
-    if not implicit:
-        options["pixel_vr"] = file.read(2).decode("ascii", "replace")
-    file.read(4 if implicit else 6)
+    vr = b"" if implicit else file.read(2)
+    if vr.isalpha() and vr.isupper():
+        options["pixel_vr"] = vr.decode("ascii")
+        file.read(6)
+    else:  # or a writer has left it out
+        file.read(4 - len(vr))
     decoded: Stored
     decoded, _ = get_decoder(syntax).as_array(
         file, index=index, validate=True, decoding_plugin=_PLUGINS.get(syntax, ""), **as_pixel_options(ds, **options)
