@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from hilum.web import access, health, problem
+from hilum.web import access, health, metrics, problem
 from hilum.web.api import jobs
 from hilum.web.desk import Desk
 from hilum.web.pages import frame, overview
@@ -29,6 +29,7 @@ def application(desk: Desk) -> FastAPI:
     problem.install(app)
     app.add_middleware(access.Access, token=web.token, hosts=access.own_hosts(web.host))
     app.include_router(health.router(desk))
+    app.include_router(metrics.router(desk))
     for resource in (jobs,):
         app.include_router(resource.router(desk), prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)
