@@ -13,11 +13,11 @@ from harness.pacs import Pacs
 from harness.sending import send
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
+from hilum.assembly import engine_of
 from hilum.engine.attempt import process_stat
 from hilum.engine.worker import run_of
 from hilum.ledger import work
 from hilum.ledger.transition import AnyRow
-from hilum.serve.assembly import engine_of
 
 MakeSite = Callable[..., Site]
 

@@ -25,8 +25,8 @@ def command(
     An association is held when it ended without a release. Accepted, its instances are grouped and its jobs start.
     ASSOCIATION is its id or the beginning of it; without it, those that are held are listed.
     """
-    from hilum import orders
-    from hilum.cli import output, words
+    from hilum import orders, words
+    from hilum.cli import output
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
     from hilum.ledger import views
@@ -52,7 +52,8 @@ def command(
 
 def print_held(held: Sequence[AssociationView], now: datetime, *, indent: int = 0) -> None:
     """A table of held associations, each with the reason."""
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
     from hilum.cli.output import Column
 
     if not held:

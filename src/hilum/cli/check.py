@@ -75,8 +75,8 @@ def _processor_faults(settings: Settings) -> list[str]:
 
 
 def _engine_faults(settings: Settings) -> list[str]:
+    from hilum.assembly import engine_of
     from hilum.engine.port import Unhealthy
-    from hilum.serve.assembly import engine_of
 
     health = (engine_of(name, engine).probe() for name, engine in settings.engines.items())
     return [one.why for one in health if isinstance(one, Unhealthy)]
@@ -123,7 +123,8 @@ def _document(
 
 
 def _remark(settings: Settings, warnings: Sequence[Problem], faults: Sequence[str], probes: dict[str, Probe]) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
 
     places = {one.name: f"{one.ae_title}@{one.host_ip}:{one.port}" for one in settings.dicom.scu.destinations}
     output.remark("")
@@ -139,7 +140,8 @@ def _remark(settings: Settings, warnings: Sequence[Problem], faults: Sequence[st
 
 
 def _verdict(path: Path, settings: Settings, warnings: Sequence[Problem], faults: Sequence[str]) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
 
     if faults:
         output.remark(f"{path}: {words.count(len(faults), 'error')}; a gateway would not work with it")

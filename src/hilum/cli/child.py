@@ -11,8 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from hilum.cli.words import duration, printable
 from hilum.errors import PermanentError
+from hilum.words import duration, printable
 
 #: How long it may take to end in good order before it is killed.
 _PATIENCE: Final = 20.0

@@ -139,7 +139,8 @@ def _words(outcome: Outcome) -> tuple[str, str, str]:
 
 
 def _print(outcomes: Sequence[Outcome]) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
     from hilum.cli.output import Column
 
     columns = (

@@ -25,7 +25,8 @@ def command(
     PEER is AET@host:port, or host and port, or the name of a destination in the configuration. IPv6 addresses stand in
     brackets.
     """
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
     from hilum.cli.directory import look_up
     from hilum.cli.exit import FailedError, UsageError, complain
     from hilum.cli.peer import find

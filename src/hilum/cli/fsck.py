@@ -79,7 +79,8 @@ def _emit(found: Sequence[Finding], *, deep: bool) -> None:
 
 
 def _print(found: Sequence[Finding], *, deep: bool, repaired: bool) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
 
     for one in found:
         output.bullet(
@@ -98,7 +99,7 @@ def _print(found: Sequence[Finding], *, deep: bool, repaired: bool) -> None:
 
 
 def _subject(finding: Finding) -> str:
-    from hilum.cli import words
+    from hilum import words
 
     return f"{finding.machine} {words.subject(finding.machine, finding.subject)}"
 

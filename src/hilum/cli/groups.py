@@ -64,7 +64,8 @@ def list_(
 
 def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = False, indent: int = 0) -> None:
     """A table of groups."""
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
     from hilum.cli.output import Column
 
     if not groups:
@@ -104,8 +105,7 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
 
 
 def _next(group: GroupView, now: datetime) -> str:
-    from hilum import states
-    from hilum.cli import words
+    from hilum import states, words
 
     if group.state != states.Group.OPEN:
         return words.count(group.jobs, "job") if group.jobs else ""
@@ -124,8 +124,8 @@ def close(
 
     What arrives later for it opens the next group.
     """
-    from hilum import orders, states
-    from hilum.cli import output, words
+    from hilum import orders, states, words
+    from hilum.cli import output
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
 

@@ -31,12 +31,13 @@ def command(
 
     Nothing disappears without a line here.
     """
-    from hilum.cli import output, words
+    from hilum.cli import output
+    from hilum.cli.filters import moment
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
     from hilum.ledger import views
 
-    begin = None if since is None else words.moment(since, utc_now())
+    begin = None if since is None else moment(since, utc_now())
     with opened(config_path(config)) as office, office.database.read() as connection:
 
         def page(before: int | None) -> Sequence[HistoryLine]:
@@ -80,7 +81,8 @@ def _sense(line: HistoryLine) -> tuple[str, ...]:
 
 
 def _print(event: Sequence[HistoryLine], *, everything: bool) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
 
     last = event[-1]
     subjects = [words.subject(line.machine, line.subject) for line in event[:_NAMED]]

@@ -6,16 +6,18 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hilum.cli import output, timeline, words
+from hilum import words
+from hilum.assembly import engine_of
+from hilum.cli import output
 from hilum.cli.jobs import results_text
 from hilum.cli.ledger import Office
 from hilum.cli.output import Column
 from hilum.clock import utc_now
 from hilum.engine.port import Run
 from hilum.engine.process import ProcessEngine
+from hilum.explain import timeline
 from hilum.ledger import views, work
 from hilum.ledger.shown import DeliveryView, JobView, ResultView
-from hilum.serve.assembly import engine_of
 from hilum.wire import name_of
 
 #: Rows of a table; all of them are in the JSON.

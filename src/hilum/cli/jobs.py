@@ -56,7 +56,8 @@ def list_(
 
 
 def _print(jobs: Sequence[JobView], now: datetime, limit: int) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
     from hilum.cli.output import Column
 
     if not jobs:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
-from hilum.cli.words import printable
+from hilum.words import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

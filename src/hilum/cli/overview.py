@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from hilum import states
-from hilum.cli import words
+from hilum import states, words
 from hilum.cli.ledger import Office
 from hilum.ledger import views
 from hilum.ledger.shown import AssociationView, DestinationView, GroupView, JobView

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hilum import words
 from hilum.association.peer import AssociationRejectedError, Peer
 from hilum.association.requestor import Requestor
 from hilum.association.settings import RequestorTimeouts
-from hilum.cli import words
 from hilum.cli.exit import ExitCode, code_of
 from hilum.errors import PermanentError, TemporaryError
 from hilum.model import AETitle

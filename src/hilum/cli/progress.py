@@ -7,7 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from hilum.cli import output, words
+from hilum import words
+from hilum.cli import output
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from hilum import words
 from hilum.association.observer import (
     AssociationAccepted,
     AssociationEnded,
@@ -14,7 +15,7 @@ from hilum.association.observer import (
     ConnectionDropped,
     InstanceRefused,
 )
-from hilum.cli import output, words
+from hilum.cli import output
 from hilum.cli.receive_sink import StoredFile
 from hilum.wire import name_of
 

@@ -20,10 +20,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self
 
-from hilum import states
+from hilum import states, words
 from hilum.association.peer import Peer
 from hilum.association.settings import RequestorTimeouts
-from hilum.cli import output, timeline, words
+from hilum.cli import output
 from hilum.cli.child import Child, ChildError, wait_for
 from hilum.cli.job_report import log_tail
 from hilum.cli.ledger import Office, opened
@@ -33,6 +33,7 @@ from hilum.cli.phantom import Series, write_series
 from hilum.cli.probe import probe
 from hilum.cli.sending import Sender
 from hilum.errors import PermanentError
+from hilum.explain import timeline
 from hilum.ledger import views
 from hilum.ledger.shown import JobView, ResultView
 from hilum.model import AETitle

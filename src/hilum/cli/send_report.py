@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hilum.cli import output, words
+from hilum import words
+from hilum.cli import output
 from hilum.cli.exit import ExitCode, FailedError, code_of, complain
 from hilum.cli.outbox import Skipped
 from hilum.cli.output import Column

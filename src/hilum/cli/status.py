@@ -29,7 +29,8 @@ def command(config: Config = None, as_json: AsJson = False) -> None:
 
 
 def _print(overview: Overview) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
     from hilum.cli.accept import print_held
     from hilum.cli.groups import print_groups
     from hilum.cli.overview import ACTIVE
@@ -74,13 +75,14 @@ def _print(overview: Overview) -> None:
 
 
 def _disk(used: float, watermark: int, free: int) -> str:
-    from hilum.cli import words
+    from hilum import words
 
     return f"{used:.1f} % used, {words.size(free)} free; nothing new is taken above {watermark} %"
 
 
 def _print_destinations(overview: Overview) -> None:
-    from hilum.cli import output, words
+    from hilum import words
+    from hilum.cli import output
     from hilum.cli.output import Column
 
     if not overview.destinations:

@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn
 import structlog
 
 from hilum import config
+from hilum.assembly import Assembly, folders
 from hilum.association.server import Server
 from hilum.clock import Clock, SteadyClock, utc_now
 from hilum.deliver.probe import ProbeStep
@@ -36,7 +37,6 @@ from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
 from hilum.results.worker import CollectStep
 from hilum.runner import Runner, Step, stop_all
-from hilum.serve.assembly import Assembly, folders
 from hilum.serve.flow import Wakes
 from hilum.serve.reload import Watch
 from hilum.serve.signals import arriving

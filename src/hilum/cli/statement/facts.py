@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
+from hilum import words
+from hilum.assembly import Assembly
 from hilum.association.settings import AcceptorSettings
-from hilum.cli import words
 from hilum.config import Settings
 from hilum.deliver.settings import DeliverySettings
-from hilum.serve.assembly import Assembly
 from hilum.wire import name_of
 
 

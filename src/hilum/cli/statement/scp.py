@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from hilum.cli import words
+from hilum import words
 from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
 from hilum.cli.statement.facts import Facts, seconds, syntaxes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from hilum.cli import words
+from hilum import words
 from hilum.cli.statement.document import Table
 from hilum.cli.statement.facts import code
 from hilum.wire import AbortReason, ContextReply, Reject, Status

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
+from hilum import words
 from hilum.association.requestor import MAX_CONTEXTS, MAX_PDU_BYTES
-from hilum.cli import words
 from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
 from hilum.cli.statement.facts import Facts, code, seconds

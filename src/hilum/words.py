@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from hilum.cli.exit import UsageError
-
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
-_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 #: Source: PS3.4 Table B.2-1; PS3.7 C.
 _STATUSES: Final = {
@@ -142,24 +139,3 @@ def subject(machine: str, text: str) -> str:
             return f"{path} of job {job[:8]}"
         case _:
             return text
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """A point in time as people type it: how long ago (``90s``, ``30m``, ``2h``, ``7d``), or a date and time.
-
-    Raises:
-        UsageError: It is neither.
-    """
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    unit = text[len(number) :].strip()
-    if number.isdigit() and unit in _SECONDS:
-        try:
-            return now - timedelta(seconds=int(number) * _SECONDS[unit])
-        except OverflowError:
-            return datetime.min.replace(tzinfo=UTC)
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text!r} is no time: expected how long ago, such as 30m, 2h or 7d, or a date such as 2026-11-22T13:00"
-        ) from None

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from hilum import states
-from hilum.cli import words
+from hilum import states, words
 from hilum.ledger.shown import AssociationView, GroupView, HistoryLine
 
 _JOB: Final[Mapping[str, str]] = {

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hilum import states
-from hilum.cli.timeline import Moment, rows, story
+from hilum.explain.timeline import Moment, rows, story
 from hilum.ledger.shown import AssociationView, GroupView, HistoryLine
 from hilum.model import AssociationId, GroupId
 

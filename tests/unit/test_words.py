@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hilum.cli import words
-from hilum.cli.exit import UsageError
+from hilum import words
 
 NOW = datetime(2026, 11, 22, 8, 15, tzinfo=UTC)
 
@@ -81,28 +80,6 @@ def test_statuses_are_told_by_their_family(status: int, meaning: str) -> None:
 def test_text_of_peers_cannot_command_a_terminal() -> None:
     assert words.printable("A\x1b[2JB\nC") == "A\\x1b[2JB\\nC"
     assert words.printable("Ä [::1] ok") == "Ä [::1] ok"
-
-
-@pytest.mark.parametrize(
-    ("text", "before"), [("90s", 90), ("30m", 1800), ("30 min", 1800), ("2h", 7200), ("7d", 604_800), ("1w", 604_800)]
-)
-def test_a_moment_is_told_by_how_long_ago_it_was(text: str, before: int) -> None:
-    assert words.moment(text, NOW) == NOW - timedelta(seconds=before)
-
-
-def test_a_moment_is_told_by_its_date() -> None:
-    assert words.moment("2026-11-22T09:00:00+01:00", NOW) == datetime(2026, 11, 22, 8, tzinfo=UTC)
-    assert words.moment("2026-11-22", NOW).tzinfo is UTC
-
-
-def test_an_age_beyond_all_times_is_the_beginning_of_time() -> None:
-    assert words.moment("99999999999999w", NOW).year == 1
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "5", "h", "2x", "-2h"])
-def test_what_is_no_moment_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(UsageError, match="2h or 7d"):
-        words.moment(text, NOW)
 
 
 def test_lists_read_as_sentences() -> None:
