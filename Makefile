@@ -48,8 +48,8 @@ interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, 
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
 	@exec scripts/compare-peers
 
-bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom, and write bench/results.md
-	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
+bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth or ARGS=cost
+	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace
 	@exec $(BIN)/python -m bench $(ARGS)
 
 fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10000000

@@ -6,6 +6,7 @@ import sys
 import time
 
 from bench import report, session
+from bench.cost import Costs
 from bench.gateway import Gateways
 from bench.growth import Growth
 from bench.ledger import Ledgers
@@ -24,6 +25,8 @@ def main() -> int:
     try:
         if sys.argv[1:] == ["growth"]:
             Growth(settings).run()
+        elif sys.argv[1:] == ["cost"]:
+            Costs(settings).run()
         else:
             _results(settings)
     finally:

@@ -56,7 +56,7 @@ def _free(database: Database) -> None:
 @contextmanager
 def _busy_gateway(filled: Filled, folder: Path) -> Iterator[tuple[Gateway, Database]]:
     url = f"sqlite:///{filled.copy_to(folder)}"
-    keys = site.merged(site.receiving(0, "instance"), site.passing_through(["true"], 1, "PACS"))
+    keys = site.merged(site.receiving(0, 0, "instance"), site.passing_through(["true"], 1, "PACS"))
     keys = site.merged(keys, {"ledger": {"url": url}, "storage": {"payloads": str(filled.payloads)}})
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     gateway, database = Gateway(config.load(site.write(folder, keys), {})), Database(url)

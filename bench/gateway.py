@@ -9,12 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from bench import dataset, process, sender, stored
+from bench import dataset, process, receiver, sender, stored
 from bench.load import Contender, Load
 from bench.process import Command
-from bench.receiver import Receiver
 from bench.settings import Settings, tool
-from bench.transfer import HILUM, INSTANCE, Transfer, Transfers
+from bench.transfer import HILUM, Transfer, Transfers
 
 HELP: Final = "hilum --help"
 SERVE: Final = "hilum serve until it accepts"
@@ -54,7 +53,10 @@ class Gateways:
         return Load(
             name="start",
             title="how soon it is there",
-            contenders=[Contender(name=HELP, run=_help), Contender(name=SERVE, run=partial(_serve, HILUM[INSTANCE]))],
+            contenders=[
+                Contender(name=HELP, run=_help),
+                Contender(name=SERVE, run=partial(_serve, receiver.hilum("instance", settled=False))),
+            ],
             note="Of the whole process; `serve` on an empty folder, so it makes its ledger too.",
         )
 
@@ -72,7 +74,7 @@ def _help(folder: Path) -> Mapping[str, float]:
     return {HELP: process.seconds_of([Command(arguments=[tool("hilum"), "--help"])], folder)}
 
 
-def _serve(start: Receiver, folder: Path) -> Mapping[str, float]:
+def _serve(folder: Path) -> Mapping[str, float]:
     begin = time.perf_counter()
-    with start(folder):
+    with receiver.hilum("instance", settled=False)(folder):
         return {SERVE: time.perf_counter() - begin}

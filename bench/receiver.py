@@ -10,9 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.request import urlopen
 
 from bench import limit, site
-from bench.process import Command, free_port, program, serving
+from bench.process import Command, free_port, program, serving, wait_until_it_accepts
 from bench.rest import Rest
 from bench.settings import tool
 from bench.stored import digests
@@ -39,15 +40,23 @@ class Endpoint:
 Receiver = Callable[[Path], AbstractContextManager[Endpoint]]
 
 
-def hilum(durability: str, keys: Mapping[str, Any] | None = None) -> Receiver:
-    """``hilum serve`` with an AE title that no workflow wants: it receives and keeps."""
+def hilum(durability: str, keys: Mapping[str, Any] | None = None, *, settled: bool = True) -> Receiver:
+    """``hilum serve`` with an AE title that no workflow wants: it receives and keeps.
+
+    Args:
+        settled: It is there when its dashboard answers, too, which takes half a second more.
+    """
 
     @contextmanager
     def start(folder: Path) -> Iterator[Endpoint]:
-        port = free_port()
-        path = site.write(folder, site.merged(site.receiving(port, durability), keys or {}))
+        port, web = free_port(), free_port()
+        path = site.write(folder, site.merged(site.receiving(port, web, durability), keys or {}))
         command = Command(arguments=[tool("hilum"), "serve", "--config", str(path)])
         with serving(command, port, folder / "hilum.log") as process:
+            if settled:
+                wait_until_it_accepts(process, web, folder / "hilum.log")
+                with urlopen(f"http://127.0.0.1:{web}/health/live", timeout=30):
+                    pass
             spool = folder / "spool"
             stored = lambda: digests(spool.glob("*/*.dcm"))  # noqa: E731
             yield Endpoint(port=port, title=site.TITLE, pid=process.pid, stored=stored)

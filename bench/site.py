@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 TITLE: Final = "HILUM"
 
 
-def receiving(port: int, durability: str) -> dict[str, Any]:
+def receiving(port: int, web: int, durability: str) -> dict[str, Any]:
     """An AE title that takes everything and has no workflow."""
     return {
         "dicom": {
@@ -36,7 +36,7 @@ def receiving(port: int, durability: str) -> dict[str, Any]:
             "watermark-percent": 100,
             "reserve-gb": 0,
         },
-        "web": {"port": 0},
+        "web": {"port": web},
     }
 
 

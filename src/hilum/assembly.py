@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,8 +30,8 @@ from hilum.store.receive import StoreRule, StoreSettings
 from hilum.store.spool import Durability
 from hilum.wire import NegotiationPolicy
 
-#: How often a process is looked at: its end should start the delivery at once, and looking is cheap.
-_PROCESS_WATCH = timedelta(milliseconds=50)
+#: How often a process is looked at whose end the system tells at once; where it does not, delivery waits for the look.
+_PROCESS_WATCH = timedelta(seconds=0.5 if hasattr(os, "pidfd_open") else 0.05)
 _GB = 1_000_000_000
 
 

@@ -157,8 +157,9 @@ def test_the_disk_of_the_ledger_is_watched_too(
         site.wait_for_jobs(1)
         disk.fill()
         wait_for_rejection(site, files)
-        [*_, line] = site.history(machine="association", event="rejected")
-        assert str(site.folder / "books") in line.why
+        # Written down after the answer has gone.
+        lines = eventually(lambda: site.history(machine="association", event="rejected"), what="a line of history")
+        assert str(site.folder / "books") in lines[-1].why
         disk.free()
         wait_for_room(site, files)
         send(site.port, *files)

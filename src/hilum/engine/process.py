@@ -18,6 +18,7 @@ from typing import Final
 
 import hilum
 from hilum.engine import attempt as on_disk
+from hilum.engine.ends import Ends
 from hilum.engine.port import Healthy, Phase, Run, Status, Unhealthy
 from hilum.errors import PermanentError, TemporaryError
 from hilum.model import JobId
@@ -41,6 +42,8 @@ _COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 # Children belong to the process, not to one engine: a reload of the configuration makes new engines.
 _supervisors: set[int] = set()
 _reaping = threading.Lock()
+#: Tells of supervisors, whichever gateway started them.
+ends: Final = Ends()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,7 @@ class ProcessEngine:
         )
         with _reaping:
             _supervisors.add(pid)
+        ends.watch(pid)
 
 
 def fill_in(command: Sequence[str], run: Run) -> tuple[str, ...]:
@@ -240,6 +244,7 @@ class _Attempt:
             return Status(phase=Phase.PENDING)
         supervisor = _Supervisor(started)
         if supervisor.alive:
+            supervisor.watch()
             return Status(phase=Phase.RUNNING)
         return self._orphaned(supervisor, timeout)
 
@@ -320,6 +325,10 @@ class _Supervisor:
         """It runs on this machine, since this boot, and is not another process that got the same id."""
         seen = on_disk.process_stat(self._pid) if self._here else None
         return seen is not None and seen[2] == self._ticks
+
+    def watch(self) -> None:
+        """Tell when it ends."""
+        ends.watch(self._pid)
 
     @property
     def age(self) -> timedelta:

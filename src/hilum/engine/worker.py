@@ -166,9 +166,18 @@ class WatchStep:
     name: ClassVar[str] = "watch"
     concurrency: ClassVar[int] = 4
     _next_look: dict[str, datetime] = field(default_factory=dict)
+    _at_once: bool = False
+    _seen: set[tuple[str, int]] = field(default_factory=set)
+
+    def look_now(self) -> None:
+        """Something has ended: the next look asks every engine, however short a time ago it was asked."""
+        self._at_once = True
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claimed]:
         """Jobs of which their engine says that they ended, and jobs that an operator wants stopped."""
+        if self._at_once:
+            self._at_once = False
+            self._next_look.clear()
         with self.database.read() as connection:
             rows = work.running(connection)
         statuses = self._ask(rows, now)
@@ -197,10 +206,14 @@ class WatchStep:
         settings = self.settings()
         statuses: dict[JobId, Status] = {}
         asked = {row.engine for row in rows}
+        # A run may have ended before its row said that it runs.
+        new = {row.engine for row in rows if (row.id, row.attempt) not in self._seen}
+        self._seen = {(row.id, row.attempt) for row in rows}
         self._next_look = {name: at for name, at in self._next_look.items() if name in asked}
         for name in asked:
             every = settings.watch_every.get(name, timedelta(seconds=1))
-            if timedelta() < self._next_look.get(name, now) - now <= every:  # farther away: the clock was put back
+            waits = timedelta() < self._next_look.get(name, now) - now <= every  # farther away: the clock was put back
+            if waits and name not in new:
                 continue
             self._next_look[name] = now + every
             same = {JobId(row.id): run_of(row) for row in rows if row.engine == name}

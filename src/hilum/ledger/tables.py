@@ -24,6 +24,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -236,6 +237,8 @@ results: Final = Table(
     Column("size", BigInteger, nullable=False),  # of the file, bytes
     Column("sha256", Text, nullable=False),  # of the file, hexadecimal
     Index("uq_results_path", "job_id", "path", unique=True),
+    Index(None, "study"),
+    Index(None, "sop_instance"),
 )
 
 deliveries: Final = Table(
@@ -274,6 +277,30 @@ destinations: Final = Table(
     Column("not_before", UtcDateTime, nullable=False),  # when it is asked again while it is down
     Column("why", Text, nullable=False, server_default=""),
     *_lease(),
+)
+
+#: How each sender behaved on one day: sums over its associations, which may have stored nothing.
+senders: Final = Table(
+    "senders",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("day", Text, nullable=False),  # 2026-11-22, UTC
+    Column("calling", Text, nullable=False),
+    Column("called", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("implementation", Text, nullable=False, server_default=""),  # as it called itself last
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("associations", Integer, nullable=False, server_default="0"),
+    Column("broken", Integer, nullable=False, server_default="0"),  # of them, those that were not released
+    Column("instances", Integer, nullable=False, server_default="0"),  # C-STOREs that were answered
+    Column("bytes", BigInteger, nullable=False, server_default="0"),  # of data sets
+    Column("pdus", BigInteger, nullable=False, server_default="0"),  # of any type that came
+    Column("seconds", Float, nullable=False, server_default="0"),  # that its associations lasted
+    Column("idle_seconds", Float, nullable=False, server_default="0"),  # from our answer to its next request
+    Column("pauses", JSON, nullable=False),  # how often that took how long: see hilum.association.manners
+    Column("stalls", JSON, nullable=False),  # how often it paused so long in the middle of a request
+    Column("refused", JSON, nullable=False),  # presentation contexts: how often, by abstract syntax
+    Index("uq_senders_day", "day", "calling", "called", "host", unique=True),
 )
 
 #: Events that tell of a setback although no operator has to do anything about it.

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -25,6 +26,7 @@ from hilum.clock import Clock, SteadyClock, utc_now
 from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
+from hilum.engine.process import ends
 from hilum.engine.worker import SubmitStep, WatchStep
 from hilum.errors import ConfigError, HilumError, PermanentError
 from hilum.fsck import Inspection
@@ -36,7 +38,7 @@ from hilum.ledger import timers
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
 from hilum.results.worker import CollectStep
-from hilum.runner import Runner, Step, stop_all
+from hilum.runner import Runner, Step, Wake, stop_all
 from hilum.serve.flow import Wakes
 from hilum.serve.reload import Watch
 from hilum.serve.signals import arriving
@@ -129,6 +131,8 @@ class Gateway:
         ).at_start(self._clock())
         for step in self._steps():
             wake, followers = self._wake.of(step.name), self._wake.after(step.name)
+            if isinstance(step, WatchStep):
+                self._exit.callback(ends.listen(partial(_look_now, step, wake)))
             runner = Runner(step, self._clock, wake, followers=followers)
             runner.start()
             self._runners.append(runner)
@@ -300,6 +304,11 @@ def keep_fixed(old: config.Settings, new: config.Settings) -> config.Settings:
 def _room(storage: config.Storage) -> tuple[float, int]:
     """How full the disk may get: percent of it, and the bytes that stay free."""
     return storage.watermark_percent, int(storage.reserve_gb * 1_000_000_000)
+
+
+def _look_now(step: WatchStep, wake: Wake) -> None:
+    step.look_now()
+    wake.notify()
 
 
 def _make(folder: Path) -> None:

@@ -118,6 +118,25 @@ def test_each_engine_is_asked_at_its_own_intervals_and_once_for_all_its_jobs(wor
     assert work.watch.next_due(work.clock()) == work.clock.in_(1)
 
 
+def test_an_engine_is_asked_at_once_when_something_has_ended_or_is_new(work: Work, engine: ToldEngine) -> None:
+    work.watch_every = {"local": timedelta(seconds=10)}
+    first, _ = work.queue("local", "local")
+    work.run_submit(1)
+    work.run_watch()
+    assert engine.asked == 1
+    engine.end(first.id, Phase.SUCCEEDED)
+    work.run_watch()
+    assert engine.asked == 1
+    work.watch.look_now()
+    work.run_watch()
+    assert (engine.asked, work.jobs()[0].state) == (2, "finished")
+    work.run_submit(1)  # this one may have ended before it was known to run
+    work.run_watch()
+    assert engine.asked == 3
+    work.run_watch()
+    assert engine.asked == 3
+
+
 def test_an_engine_that_cannot_be_asked_keeps_no_news_of_others_back(work: Work, engine: ToldEngine) -> None:
     for name in ("a", "b", "c"):
         work.engines[name] = ToldEngine()
