@@ -24,7 +24,6 @@ from hilum.ledger import destinations, dispatch
 from hilum.ledger.database import Database
 from hilum.model import Answer
 
-
 #: How soon a parcel that is under way ends after somebody paused its destination.
 _LOOK_SECONDS: Final = 1.0
 

@@ -1,7 +1,8 @@
 """How destinations answer: which are down or paused, since when, and when each is asked again.
 
-A destination without a row has never failed and was never paused. History gets a line when one goes down and when it comes back; that it is
-still down is written into its row alone, since a week of silence would be hundreds of lines that say the same.
+A destination without a row has never failed and was never paused. History gets a line when one goes down and when it
+comes back; that it is still down is written into its row alone, since a week of silence would be hundreds of lines that
+say the same.
 """
 
 from __future__ import annotations
