@@ -9,8 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from hilum.ledger import tables
-from hilum.ledger.tables import instances, jobs
-from hilum.model import JobId
+from hilum.ledger.tables import instances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +52,3 @@ def series(connection: Connection, group_id: int, *, limit: int) -> Sequence[Ser
         .limit(limit)
     )
     return [SeriesView(**row._mapping) for row in connection.execute(query)]
-
-
-def jobs_of(connection: Connection, group_id: int) -> Sequence[JobId]:
-    """The ids of the jobs that were made of a group, in the order in which they were made."""
-    query = select(jobs.c.id).where(jobs.c.group_id == group_id).order_by(jobs.c.created_at, jobs.c.id)
-    return [JobId(one) for one in connection.execute(query).scalars()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select
 
 from hilum import states
-from hilum.ledger.tables import associations, deliveries, history
+from hilum.ledger.tables import associations, history
 
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -64,18 +64,6 @@ def per_minute(connection: Connection, *, now: datetime, minutes: int) -> Sequen
         numbers = {"received": row.received, "bytes": row.bytes, "delivered": row.delivered} if row else _NOTHING
         counted.append(Minute(begin=begin, **numbers))
     return counted
-
-
-def delivered(connection: Connection, *, since: datetime) -> Mapping[str, int]:
-    """How many results each destination has accepted since then, by its name; those without any are left out."""
-    accepted = (history.c.machine == "delivery", history.c.event == states.DeliveryEvent.ACCEPTED)
-    query = (
-        select(deliveries.c.destination, func.count().label("number"))
-        .join(history, cast(deliveries.c.id, Text) == history.c.subject)
-        .where(history.c.at >= since, *accepted)
-        .group_by(deliveries.c.destination)
-    )
-    return {row.destination: row.number for row in connection.execute(query)}
 
 
 def left(due: int, accepted: int, during: timedelta) -> timedelta | None:

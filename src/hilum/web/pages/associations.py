@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 
 from hilum.ledger import annals, searches, views
 from hilum.web.desk import Desk
-from hilum.web.pages.frame import Frame, number
+from hilum.web.pages.frame import Frame, number, written
 
 _TURNED_AWAY: Final = 20
 
@@ -23,7 +23,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @frame.shown
     def associations(request: Request) -> Response:
         limit = number(request, "limit", 50, 500)
-        calling = request.query_params.get("calling", "").strip()
+        calling = written(request, "calling")
         with desk.database.read() as connection:
             held = views.held_associations(connection)
             past = searches.list_associations(connection, calling=calling or None, limit=limit)

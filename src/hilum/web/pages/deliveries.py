@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from hilum import overview, states
-from hilum.ledger import rates, views
+from hilum.ledger import rates, traffic, views
 from hilum.web.desk import Desk
 from hilum.web.pages.frame import Frame, choice, number
 
@@ -38,7 +38,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
                 destination=name or None,
                 limit=limit,
             )
-            lately = rates.delivered(connection, since=now - _LATELY)
+            lately = traffic.delivered(connection, since=now - _LATELY)
         return frame.page(
             request,
             "deliveries.html",
@@ -57,4 +57,3 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         )
 
     return routes
-

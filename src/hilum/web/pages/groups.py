@@ -12,7 +12,7 @@ from hilum import states
 from hilum.explain import standing
 from hilum.ledger import contents, views
 from hilum.web.desk import Desk
-from hilum.web.pages.frame import Frame, choice, number, personal
+from hilum.web.pages.frame import Frame, choice, number, personal, written
 
 _STATES: Final = tuple(state.value for state in states.Group)
 _SERIES: Final = 200
@@ -26,9 +26,12 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @frame.shown
     def groups(request: Request) -> Response:
         state, limit = choice(request, "state", _STATES), number(request, "limit", 50, 500)
+        study, patient = written(request, "study"), written(request, "patient")
         wanted = (states.Group(state),) if state else ()
         with desk.database.read() as connection:
-            found = views.list_groups(connection, states_wanted=wanted, limit=limit)
+            found = views.list_groups(
+                connection, states_wanted=wanted, study=study or None, patient=patient or None, limit=limit
+            )
         now = desk.clock()
         return frame.page(
             request,
@@ -38,6 +41,8 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             standing={one.id: standing.of_group(one, now) for one in found},
             states=_STATES,
             state=state,
+            study=study,
+            patient=patient,
             limit=limit,
             personal=personal(request),
         )
@@ -50,7 +55,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             found = views.group(connection, int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1)
             senders = views.senders(connection, found.id)
             series = contents.series(connection, found.id, limit=_SERIES)
-            jobs = [views.job(connection, one) for one in contents.jobs_of(connection, found.id)]
+            jobs = views.list_jobs(connection, group_id=found.id)
         return frame.page(
             request,
             "group.html",

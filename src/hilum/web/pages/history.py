@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from hilum import words
 from hilum.ledger import annals
 from hilum.ledger.shown import HistoryLine
 from hilum.web.desk import Desk
-from hilum.web.pages.frame import Frame, choice, number
+from hilum.web.pages.frame import Frame, choice, number, written
 
 _MACHINES: Final = (
     "association",
@@ -27,7 +27,13 @@ _MACHINES: Final = (
     "job",
     "result",
 )
-_SINCE: Final = ("1h", "12h", "1d", "7d", "30d")
+_SINCE: Final = {
+    "hour": timedelta(hours=1),
+    "12 hours": timedelta(hours=12),
+    "day": timedelta(days=1),
+    "week": timedelta(days=7),
+    "30 days": timedelta(days=30),
+}
 
 
 def router(desk: Desk, frame: Frame) -> APIRouter:
@@ -37,14 +43,14 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @routes.get("/history", response_class=HTMLResponse)
     @frame.shown
     def history(request: Request) -> Response:
-        machine, since = choice(request, "machine", _MACHINES), choice(request, "since", _SINCE)
-        text = request.query_params.get("text", "").strip()[:200]
+        machine, since = choice(request, "machine", _MACHINES), choice(request, "since", list(_SINCE))
+        text = written(request, "text")
         everything = request.query_params.get("all") == "yes"
         limit, before = number(request, "limit", 50, 500), number(request, "before", 0, 999_999_999)
         with desk.database.read() as connection:
             lines = annals.list_history(
                 connection,
-                since=words.moment(since, desk.clock()) if since else None,
+                since=desk.clock() - _SINCE[since] if since else None,
                 before=before or None,
                 everything=everything,
                 machine=machine or None,
@@ -59,7 +65,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             links={line.id: _link(line) for line in lines},
             machines=_MACHINES,
             machine=machine,
-            spans=_SINCE,
+            spans=list(_SINCE),
             since=since,
             text=text,
             everything=everything,

@@ -11,10 +11,10 @@ from starlette.responses import HTMLResponse, Response
 from hilum import states
 from hilum.assembly import log_tail
 from hilum.explain import standing, timeline
-from hilum.ledger import views, work
+from hilum.ledger import annals, views, work
 from hilum.web.desk import Desk
 from hilum.web.pages import spans
-from hilum.web.pages.frame import Frame, choice, number
+from hilum.web.pages.frame import Frame, choice, number, written
 from hilum.wire import name_of
 
 _STATES: Final = tuple(state.value for state in states.Job)
@@ -35,12 +35,15 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         workflows = list(dict.fromkeys(one.name for one in settings.workflows))
         state, ae = choice(request, "state", _STATES), choice(request, "ae", titles)
         workflow = choice(request, "workflow", workflows)
+        study, patient = written(request, "study"), written(request, "patient")
         with desk.database.read() as connection:
             found = views.list_jobs(
                 connection,
                 state=states.Job(state) if state else None,
                 ae=ae or None,
                 workflow=workflow or None,
+                study=study or None,
+                patient=patient or None,
                 limit=limit,
             )
         return frame.page(
@@ -55,6 +58,8 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             ae=ae,
             workflows=workflows,
             workflow=workflow,
+            study=study,
+            patient=patient,
             limit=limit,
         )
 
@@ -68,7 +73,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             senders = [] if found.group_id is None else views.senders(connection, found.group_id)
             results = views.job_results(connection, found.id)
             deliveries = views.list_deliveries(connection, now=now, job_id=found.id, limit=None)
-            history = views.job_history(connection, found)
+            history = annals.job_history(connection, found)
         return frame.page(
             request,
             "job.html",

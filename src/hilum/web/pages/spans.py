@@ -46,9 +46,7 @@ class _Part:
     went_wrong: bool = False
 
 
-def of_job(
-    job: JobView, group: GroupView | None, deliveries: Sequence[DeliveryView], now: datetime
-) -> Sequence[Span]:
+def of_job(job: JobView, group: GroupView | None, deliveries: Sequence[DeliveryView], now: datetime) -> Sequence[Span]:
     """What was done one after the other, then each file's way to each destination."""
     parts = [*_steps(job, group), *_ways(deliveries)]
     first = min(one.begin for one in parts)
@@ -65,7 +63,9 @@ def _steps(job: JobView, group: GroupView | None) -> Iterator[_Part]:
             yield _Part(name="made ready", begin=group.closed_at, end=max(group.closed_at, job.created_at))
     ended = job.finished_at or job.completed_at
     never_ran = job.started_at is None and job.state in {states.Job.CANCELLED, states.Job.FAILED}
-    yield _Part(name="queued", begin=job.created_at, end=job.started_at or (ended or job.created_at if never_ran else None))
+    yield _Part(
+        name="queued", begin=job.created_at, end=job.started_at or (ended or job.created_at if never_ran else None)
+    )
     if job.started_at is not None:
         failed = job.state is states.Job.FAILED
         yield _Part(name="ran", begin=job.started_at, end=ended, went_wrong=failed)
