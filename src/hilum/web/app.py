@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from hilum.web import access, health, metrics, problem
-from hilum.web.api import jobs
+from hilum.web.api import jobs, pictures
 from hilum.web.desk import Desk
 from hilum.web.pages import associations, configuration, deliveries, frame, groups, history, login, overview
 from hilum.web.pages import jobs as job_pages
@@ -31,7 +31,7 @@ def application(desk: Desk) -> FastAPI:
     app.add_middleware(access.Access, token=web.token, hosts=access.own_hosts(web.host))
     app.include_router(health.router(desk))
     app.include_router(metrics.router(desk))
-    for resource in (jobs,):
+    for resource in (jobs, pictures):
         app.include_router(resource.router(desk), prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)
     for page in (overview, associations, groups, job_pages, deliveries, history, configuration, login):
