@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hilum.config.advice import warnings
-from hilum.config.changes import diff, needs_restart
+from hilum.config.changes import Reload, diff, needs_restart
 from hilum.config.dicom import AE, AbortedAssociations, Destination, Durability, Scp, Scu, Source
 from hilum.config.effective import dump
 from hilum.config.loader import load
@@ -19,6 +19,7 @@ __all__ = [
     "Engine",
     "FolderEngine",
     "ProcessEngine",
+    "Reload",
     "Scp",
     "Scu",
     "Settings",
