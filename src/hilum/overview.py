@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hilum import states, words
 from hilum.config import Settings
-from hilum.ledger import views
+from hilum.ledger import annals, views
 from hilum.ledger.database import Database
 from hilum.ledger.shown import AssociationView, DestinationView, GroupView, HistoryLine, JobView
 from hilum.store.disk import judge
@@ -134,7 +134,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         counts = views.job_counts(connection)
         failed = views.list_jobs(connection, state=states.Job.FAILED, limit=_EXAMPLES)
         reached = destinations(connection, settings)
-        lines = views.list_history(connection, since=now - _RECENT, limit=_LINES)
+        lines = annals.list_history(connection, since=now - _RECENT, limit=_LINES)
     disks = disks_of(settings)
     attention = (
         *_gateway(config, running, associations),

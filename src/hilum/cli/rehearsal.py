@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from hilum import states, words
+from hilum.assembly import log_tail
 from hilum.association.peer import Peer
 from hilum.association.settings import RequestorTimeouts
 from hilum.cli import output
 from hilum.cli.child import Child, ChildError, wait_for
-from hilum.cli.job_report import log_tail
 from hilum.cli.ledger import Office, opened
 from hilum.cli.outbox import Outgoing, examine
 from hilum.cli.output import Column
@@ -232,7 +232,7 @@ class Rehearsal:
 
             job = wait_for("the job to be complete", complete, self._children, _JOB)
             if job.state is states.Job.FAILED:
-                log = log_tail(office, job, 20)
+                log = log_tail(office.settings, job, 20)
                 raise ChildError(
                     "\n  ".join([f"job {job.name} failed: {job.why}; the end of its log:", *log.splitlines()])
                 )
@@ -249,7 +249,7 @@ class Rehearsal:
         sentences = [(True, f"Job {job.name} has {job.instances} instances, {size}")]
         sentences.append((job.started_at is not None, "The workflow examples/lung/segment.py runs as a process"))
         if job.finished_at:
-            sentences += [(True, f"  its log: {line}") for line in log_tail(office, job, 10).splitlines()]
+            sentences += [(True, f"  its log: {line}") for line in log_tail(office.settings, job, 10).splitlines()]
         sentences.append((job.results > 0, f"It wrote {words.count(job.results, 'DICOM file')}"))
         sentences.append((job.state is states.Job.COMPLETE, f"{job.delivered} of {job.results} accepted by the PACS"))
         for happened, sentence in sentences:

@@ -7,10 +7,11 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from hilum.web import access, health, problem
+from hilum.web import access, health, metrics, problem
 from hilum.web.api import jobs
 from hilum.web.desk import Desk
-from hilum.web.pages import frame, overview
+from hilum.web.pages import associations, configuration, deliveries, frame, groups, history, login, overview
+from hilum.web.pages import jobs as job_pages
 
 _API = "/api/v1"
 
@@ -29,10 +30,11 @@ def application(desk: Desk) -> FastAPI:
     problem.install(app)
     app.add_middleware(access.Access, token=web.token, hosts=access.own_hosts(web.host))
     app.include_router(health.router(desk))
+    app.include_router(metrics.router(desk))
     for resource in (jobs,):
         app.include_router(resource.router(desk), prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)
-    for page in (overview,):
+    for page in (overview, associations, groups, job_pages, deliveries, history, configuration, login):
         app.include_router(page.router(desk, around))
     app.mount("/static", StaticFiles(directory=frame.STATIC))
     return app

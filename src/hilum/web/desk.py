@@ -12,6 +12,7 @@ from hilum.association.observer import Tally
 from hilum.clock import Clock
 from hilum.ledger.database import Database
 from hilum.model import AssociationInfo
+from hilum.observe.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Desk:
         progress: What has come over each of them so far, by id.
         abort: Aborts the one with that id, for the reason given; ``False`` if it is not open here.
         wake: Lets the steps look for work now.
+        metrics: What was counted since the gateway was made.
     """
 
     database: Database
@@ -42,3 +44,4 @@ class Desk:
     progress: Callable[[], Mapping[str, Tally]]
     abort: Callable[[str, str], bool]
     wake: Callable[[], None]
+    metrics: Metrics

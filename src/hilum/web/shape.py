@@ -6,10 +6,12 @@ The models are made from the dataclasses and say what those say, so that the Ope
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, fields
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from inspect import cleandoc
-from typing import Any, Generic, TypeVar, get_type_hints
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -25,27 +27,56 @@ class Shape(BaseModel):
     """The root of all answers and questions."""
 
     model_config = ConfigDict(
-        alias_generator=kebab, validate_by_name=True, validate_by_alias=True, from_attributes=True, extra="ignore"
+        alias_generator=kebab,
+        validate_by_name=True,
+        validate_by_alias=True,
+        from_attributes=True,
+        extra="ignore",
+        ser_json_timedelta="float",  # seconds
     )
 
 
 class Page(Shape, Generic[Item]):
     """A part of a list."""
 
-    items: list[Item] = Field(description="In the order that the resource promises.")
+    items: list[Item] = Field(description="In the order that the operation promises.")
     next: str | None = Field(description="Give it as `cursor` to get what follows; null: this is the end.")
 
 
 @cache
 def shape(view: type[Any]) -> type[Shape]:
-    """The model of a dataclass: same fields, same words."""
+    """The model of a dataclass, and of those within it: same fields, same words."""
     summary, words = _documented(cleandoc(view.__doc__ or ""))
     hints = get_type_hints(view)
     members: dict[str, Any] = {}
     for one in fields(view):
         default = ... if one.default is MISSING else one.default
-        members[one.name] = (hints[one.name], Field(default=default, description=words.get(one.name)))
+        members[one.name] = (_shaped(hints[one.name]), Field(default=default, description=words.get(one.name)))
     return create_model(view.__name__.removesuffix("View"), __base__=Shape, __doc__=summary, **members)
+
+
+@cache
+def page_of(view: type[Any]) -> type[Page[Any]]:
+    """The model of a page of such items."""
+    item = shape(view)
+    made: type[Page[Any]] = create_model(f"{item.__name__}Page", __base__=Page[item], __doc__=Page.__doc__)  # type: ignore[valid-type]
+    return made
+
+
+def _shaped(hint: Any) -> Any:  # noqa: ANN401  types
+    """The type of a field, with a model in the place of each dataclass."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return shape(hint)
+    origin, arguments = get_origin(hint), get_args(hint)
+    if not arguments:
+        return hint
+    if origin in {Union, types.UnionType}:
+        return Union[tuple(map(_shaped, arguments))]  # noqa: UP007  made of what is only known now
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return dict[arguments[0], _shaped(arguments[1])]  # type: ignore[misc, valid-type]
+    if isinstance(origin, type) and issubclass(origin, tuple | list) or origin.__name__ in {"Sequence", "Collection"}:
+        return list[_shaped(arguments[0])]  # type: ignore[misc]
+    return hint
 
 
 def _documented(text: str) -> tuple[str, dict[str, str]]:
