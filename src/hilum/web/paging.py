@@ -43,16 +43,16 @@ Study = Annotated[str | None, Query(min_length=1, max_length=64, description="St
 Patient = Annotated[str | None, Query(min_length=1, max_length=1024, description="Patient ID, whole and exact.")]
 
 
-def moment(text: str) -> datetime:
+def moment(value: object) -> datetime:
     """A time as ``encode`` wrote it.
 
     Raises:
         ValueError: It is none.
     """
-    return _utc(datetime.fromisoformat(text))
+    return _utc(datetime.fromisoformat(text(value)))
 
 
-def number(value: int) -> int:
+def number(value: object) -> int:
     """The number of a row.
 
     Raises:
@@ -63,7 +63,7 @@ def number(value: int) -> int:
     return value
 
 
-def text(value: str) -> str:
+def text(value: object) -> str:
     """A text.
 
     Raises:

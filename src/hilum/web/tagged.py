@@ -14,11 +14,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 #: For the OpenAPI document, beside 200.
-NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {304: {"description": "It is still what `If-None-Match` names."}}
+_NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
+    304: {"description": "It is still what `If-None-Match` names."}
+}
 
 
 class Tagged(APIRoute):
     """A route whose whole answers to GET have an ETag."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **how: Any) -> None:  # noqa: ANN401  as FastAPI's
+        if how.get("methods") in ({"GET"}, ["GET"]):
+            how["responses"] = {**(how.get("responses") or {}), **_NOT_MODIFIED}
+        super().__init__(path, endpoint, **how)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """As FastAPI makes it, with that."""
