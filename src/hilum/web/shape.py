@@ -6,11 +6,10 @@ The models are made from the dataclasses and say what those say, so that the Ope
 from __future__ import annotations
 
 import re
-import types
-from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from inspect import cleandoc
+from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -81,20 +80,14 @@ def extended(kind: type[Extended], view: Any, **more: object) -> Extended:  # no
     return kind(**{one.name: getattr(view, one.name) for one in fields(view)}, **more)
 
 
-def _shaped(hint: Any) -> Any:  # noqa: ANN401  types
-    """The type of a field, with a model in the place of each dataclass."""
+def _shaped(hint: Any) -> Any:  # noqa: ANN401  any type at all
+    """A type with the models of the dataclasses in it."""
     if isinstance(hint, type) and is_dataclass(hint):
         return shape(hint)
-    origin, arguments = get_origin(hint), get_args(hint)
-    if not arguments:
+    origin, parts = get_origin(hint), tuple(_shaped(part) for part in get_args(hint))
+    if origin is None or parts == get_args(hint):
         return hint
-    if origin in {Union, types.UnionType}:
-        return Union[tuple(map(_shaped, arguments))]  # noqa: UP007  made of what is only known now
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return dict[arguments[0], _shaped(arguments[1])]  # type: ignore[misc, valid-type]
-    if (isinstance(origin, type) and issubclass(origin, tuple | list)) or origin.__name__ in {"Sequence", "Collection"}:
-        return list[_shaped(arguments[0])]  # type: ignore[misc]
-    return hint
+    return Union[parts] if origin in {Union, UnionType} else origin[parts]  # noqa: UP007  made at run time
 
 
 def _documented(text: str) -> tuple[str, dict[str, str]]:

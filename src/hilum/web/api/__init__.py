@@ -16,12 +16,13 @@ from hilum.web.api import (
     history,
     instances,
     jobs,
+    pictures,
     status,
 )
 from hilum.web.desk import Desk
 from hilum.web.feed import Feed
 
-_RESOURCES = (status, associations, groups, jobs, deliveries, destinations, instances, history, config)
+_RESOURCES = (status, associations, groups, jobs, deliveries, destinations, pictures, instances, history, config)
 
 
 def routers(desk: Desk, feed: Feed) -> Sequence[APIRouter]:
