@@ -61,6 +61,7 @@ class Matter(StrEnum):
     JOBS_FAILED = "jobs failed"
     GIVEN_UP = "given up"
     WAITING = "waiting"
+    PAUSED = "paused"
     REJECTED = "rejected"
     REFUSED = "refused"
     PARKED = "parked"
@@ -272,7 +273,19 @@ def _destinations(found: Sequence[DestinationView], now: datetime) -> Iterator[A
                 subject=one.name,
                 count=one.given_up,
             )
-        if one.due and one.last_error:
+        if one.state is states.Destination.PAUSED:
+            waits = words.count(one.due, "delivery waits", "deliveries wait")
+            yield Attention(
+                matter=Matter.PAUSED,
+                what=f"{one.name} is paused{f', and {waits} for it' if one.due else ''}",
+                why=one.last_error,
+                remedy="resume it when it may be sent to again; nothing is lost meanwhile",
+                command=f"hilum resume {one.name}",
+                subject=one.name,
+                at=one.since,
+                count=one.due,
+            )
+        elif one.due and one.last_error:
             number = words.count(one.due, "delivery waits", "deliveries wait")
             down = ", which is down" if one.state is states.Destination.DOWN else ""
             again = f"tried again {words.until(one.next_try, now)}"

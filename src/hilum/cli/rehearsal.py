@@ -23,6 +23,7 @@ from typing import Final, Self
 from hilum import states, words
 from hilum.assembly import log_tail
 from hilum.association.peer import Peer
+from hilum.association.probe import probe
 from hilum.association.settings import RequestorTimeouts
 from hilum.cli import output
 from hilum.cli.child import Child, ChildError, wait_for
@@ -30,7 +31,6 @@ from hilum.cli.ledger import Office, opened
 from hilum.cli.outbox import Outgoing, examine
 from hilum.cli.output import Column
 from hilum.cli.phantom import Series, write_series
-from hilum.cli.probe import probe
 from hilum.cli.sending import Sender
 from hilum.errors import PermanentError
 from hilum.explain import timeline
@@ -186,7 +186,7 @@ class Rehearsal:
             gateway = self._start("gateway", ("serve", "--config", str(self._place.config)))
 
             def answers() -> bool | None:
-                return True if probe(self._peer, _MODALITY, RequestorTimeouts()).code == 0 else None
+                return True if probe(self._peer, _MODALITY, RequestorTimeouts()).answered else None
 
             wait_for("the gateway to answer a C-ECHO", answers, self._children, _START)
             self._note(f"AE title HILUM on port {port}, process {gateway.pid}; configured by app.yaml")

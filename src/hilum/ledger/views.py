@@ -276,31 +276,7 @@ def list_deliveries(
         after: Where to go on: when a delivery was queued, and its number.
         limit: ``None`` = all.
     """
-    due = deliveries.c.state == states.Delivery.DUE
-    not_up = and_(
-        tables.destinations.c.id == deliveries.c.destination, tables.destinations.c.state != states.Destination.UP
-    )
-    later = case(
-        (tables.destinations.c.state == states.Destination.PAUSED, None),
-        (tables.destinations.c.not_before > deliveries.c.not_before, tables.destinations.c.not_before),
-        else_=deliveries.c.not_before,
-    )
-    query = (
-        select(
-            deliveries,
-            jobs.c.name.label("job_name"),
-            results.c.path,
-            results.c.sop_instance,
-            results.c.size,
-            case((and_(due, deliveries.c.lease_until > now), 1), else_=0).label("sending"),
-            case((due, later), else_=None).label("next_try"),
-            case((due, func.coalesce(tables.destinations.c.why, "")), else_="").label("destination_down"),
-        )
-        .join(jobs, jobs.c.id == deliveries.c.job_id)
-        .join(results, results.c.id == deliveries.c.result_id)
-        .join(tables.destinations, not_up, isouter=True)
-        .order_by(*_LAST_QUEUED)
-    )
+    query = _delivery_query(now).order_by(*_LAST_QUEUED)
     behind: list[ColumnElement[bool]] = []
     if after is not None:
         queued_at, number = after
@@ -320,6 +296,45 @@ def list_deliveries(
             part = part.where(deliveries.c.destination == destination)
         query = query.where(deliveries.c.id.in_(_first_of_each(part.where(deliveries.c.state == one) for one in among)))
     return [as_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
+
+
+def _delivery_query(now: datetime) -> Select[Any]:
+    due = deliveries.c.state == states.Delivery.DUE
+    not_up = and_(
+        tables.destinations.c.id == deliveries.c.destination, tables.destinations.c.state != states.Destination.UP
+    )
+    later = case(
+        (tables.destinations.c.state == states.Destination.PAUSED, None),
+        (tables.destinations.c.not_before > deliveries.c.not_before, tables.destinations.c.not_before),
+        else_=deliveries.c.not_before,
+    )
+    return (
+        select(
+            deliveries,
+            jobs.c.name.label("job_name"),
+            results.c.path,
+            results.c.sop_instance,
+            results.c.size,
+            case((and_(due, deliveries.c.lease_until > now), 1), else_=0).label("sending"),
+            case((due, later), else_=None).label("next_try"),
+            case((due, func.coalesce(tables.destinations.c.why, "")), else_="").label("destination_down"),
+        )
+        .join(jobs, jobs.c.id == deliveries.c.job_id)
+        .join(results, results.c.id == deliveries.c.result_id)
+        .join(tables.destinations, not_up, isouter=True)
+    )
+
+
+def delivery(connection: Connection, number: int, *, now: datetime) -> DeliveryView:
+    """One delivery.
+
+    Raises:
+        NoSuchRowError: There is none with this number.
+    """
+    row = connection.execute(_delivery_query(now).where(deliveries.c.id == number)).one_or_none()
+    if row is None:
+        raise NoSuchRowError(f"there is no delivery {number}; `hilum deliveries` lists them")
+    return as_view(DeliveryView, row)
 
 
 #: What is queued together gets its numbers in the order of paths.
