@@ -100,6 +100,12 @@ class Gateway:
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
+        self._dashboard: str | None = None
+
+    @property
+    def dashboard(self) -> str | None:
+        """Where a browser finds it once this has started; ``None``: nowhere."""
+        return self._dashboard
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -145,12 +151,12 @@ class Gateway:
             self._watch.start()
             self._exit.callback(self._watch.stop)
         port = self._listen(settings)
-        web_port = self._serve_web(settings.web)
+        self._dashboard = self._serve_web(settings.web)
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
             port=port,
-            web=web_port,
+            dashboard=self._dashboard,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,
@@ -179,7 +185,8 @@ class Gateway:
         )
         return self._server.start()
 
-    def _serve_web(self, web: config.Web) -> int | None:
+    def _serve_web(self, web: config.Web) -> str | None:
+        """Where people find it."""
         if not web.enabled:
             return None
         assert self._server is not None
@@ -199,7 +206,7 @@ class Gateway:
             metrics=self._metrics,
         )
         self._web = WebServer(web.host, web.port, desk)
-        return self._web.start()
+        return _address(web.host, self._web.start())
 
     def _steps(self) -> Sequence[Step[Any, Any]]:
         database, owner = self._database, self._owner
@@ -314,6 +321,12 @@ def keep_fixed(old: config.Settings, new: config.Settings) -> config.Settings:
             "web": old.web,
         }
     )
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser finds what listens there."""
+    name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
 
 def _room(storage: config.Storage) -> tuple[float, int]:

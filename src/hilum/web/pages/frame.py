@@ -173,6 +173,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "until": _until,
     "clock": _clock,
     "duration": _duration,
+    "seconds": lambda seconds: words.duration(timedelta(seconds=round(seconds))),
     "size": words.size,
     "count": lambda number, noun, plural="": words.count(number, noun, plural),
     "sentence": _sentence,

@@ -41,6 +41,13 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   change();
 });
 
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  const { json } = ctx.sourceElement.dataset;
+  if (!json) return;
+  ctx.request.body = json;
+  ctx.request.headers["Content-Type"] = "application/json";
+});
+
 // --- asking first
 
 const ask = document.getElementById("ask");
