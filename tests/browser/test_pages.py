@@ -30,9 +30,7 @@ def paths(site: Site) -> list[str]:
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, NARROW])
-def test_each_page_is_accessible_and_fits(
-    visit: Callable[..., Visitor], site: Site, colours: str, width: int
-) -> None:
+def test_each_page_is_accessible_and_fits(visit: Callable[..., Visitor], site: Site, colours: str, width: int) -> None:
     visitor = visit(width=width, colours=colours)
     for path in paths(site):
         page = visitor.see(path)
