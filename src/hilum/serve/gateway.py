@@ -100,12 +100,13 @@ class Gateway:
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
-        self._dashboard: str | None = None
+        #: Where the API and the dashboard are, once it has been started; ``None``: nowhere.
+        self.web_port: int | None = None
 
     @property
     def dashboard(self) -> str | None:
         """Where a browser finds it once this has started; ``None``: nowhere."""
-        return self._dashboard
+        return None if self.web_port is None else _address(self._assembly.settings.web.host, self.web_port)
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -151,12 +152,13 @@ class Gateway:
             self._watch.start()
             self._exit.callback(self._watch.stop)
         port = self._listen(settings)
-        self._dashboard = self._serve_web(settings.web)
+        self.web_port = self._serve_web(settings.web)
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
             port=port,
-            dashboard=self._dashboard,
+            web=self.web_port,
+            dashboard=self.dashboard,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,
@@ -185,8 +187,7 @@ class Gateway:
         )
         return self._server.start()
 
-    def _serve_web(self, web: config.Web) -> str | None:
-        """Where people find it."""
+    def _serve_web(self, web: config.Web) -> int | None:
         if not web.enabled:
             return None
         assert self._server is not None
@@ -206,7 +207,7 @@ class Gateway:
             metrics=self._metrics,
         )
         self._web = WebServer(web.host, web.port, desk)
-        return _address(web.host, self._web.start())
+        return self._web.start()
 
     def _steps(self) -> Sequence[Step[Any, Any]]:
         database, owner = self._database, self._owner
