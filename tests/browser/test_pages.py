@@ -16,7 +16,7 @@ PAGES = {
     "/groups": ["stored only", "closes in", "Close now", "Give to workflows"],
     "/jobs": ["lung-nodules", "failed", "Run again", "complete", "3/3 delivered"],
     "/deliveries": ["ARCHIVE", "down", "connection was refused", "C-ECHO", "A900H"],
-    "/history": ["not in dicom.scp.sources", "Add {host-ip: 127.0.0.1, ae-title: MR9}", "given up"],
+    "/history": ["not in dicom.scp.sources", "Add {host-ip: 127.0.0.1, ae-title: MR9}", "failed for good"],
     "/configuration": ["in force", "ARCHIVE@127.0.0.1:1", "watermark-percent"],
 }
 

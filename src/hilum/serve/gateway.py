@@ -96,6 +96,7 @@ class Gateway:
         self._unrecorded: deque[Unrecorded] = deque()
         self._stopping = threading.Event()
         self._reloading = threading.Lock()
+        self._refused = False
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
@@ -269,11 +270,13 @@ class Gateway:
             assembly = Assembly.of(keep_fixed(old, new) if waits else new)
         except (ConfigError, PermanentError) as error:
             _log.error("config.refused", problems=str(error).splitlines())
+            self._refused = True
             self._note_config("refused", str(error), "mend the file; until then the last good one is in force")
             told = error.problems if isinstance(error, ConfigError) else [self._problem(str(error))]
             return config.Reload(problems=tuple(told))
         except Exception as error:  # noqa: BLE001  a file that nobody foresaw must not end a gateway that works
             _log.error("config.refused", exc_info=error)
+            self._refused = True
             why = f"{type(error).__name__}: see the log"
             self._note_config("refused", why, "take back the last change")
             return config.Reload(problems=(self._problem(why),))
@@ -282,10 +285,12 @@ class Gateway:
         self._metrics.know(Names.of(assembly.settings))
         self._watermark.limit(*_room(new.storage))
         self._wake.notify()
-        if changed:
+        # That a file is in order again is news, even if it says what it said before.
+        if changed or self._refused:
             _log.info("config.reloaded", changed=changed, waits_for_restart=waits)
             remedy = f"restart for: {', '.join(waits)}" if waits else ""
-            self._note_config("reloaded", ", ".join(changed), remedy)
+            self._note_config("reloaded", ", ".join(changed) or "as it was before", remedy)
+        self._refused = False
         return config.Reload(changed=tuple(changed), waits=tuple(waits))
 
     def _problem(self, message: str) -> Problem:

@@ -106,6 +106,7 @@ class Frame:
             except HilumError as error:
                 return self.failed(request, error)
 
+        answer.__name__ = handler.__name__
         return answer
 
 

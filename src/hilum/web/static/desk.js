@@ -92,8 +92,10 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
   if (ctx.request.method !== "GET") say("The gateway did not answer: nothing was done. Try again.", true);
 });
 document.addEventListener("htmx:before:response", (event) => {
-  silent.hidden = true;
-  const { raw } = event.detail.ctx.response;
+  const { request, response: { raw } } = event.detail.ctx;
+  // What is shown is better than nothing: the next look may succeed.
+  if (request.method === "GET" && raw.status >= 400) event.preventDefault();
+  else silent.hidden = true;
   if (raw.redirected && new URL(raw.url).pathname === "/login") {
     event.preventDefault();
     location.reload();
@@ -101,11 +103,20 @@ document.addEventListener("htmx:before:response", (event) => {
 });
 
 if (document.getElementById("live")) {
-  document.addEventListener("visibilitychange", change);
+  let events = null;
+  const listen = () => {
+    events = new EventSource("/api/v1/events");
+    events.addEventListener("change", change);
+  };
+  listen();
   waiting = setTimeout(change, PATIENCE);
-  const events = new EventSource("/api/v1/events");
-  events.addEventListener("message", change);
-  events.addEventListener("change", change);
+  // Browsers allow few connections to one server: pages that nobody sees leave theirs to others.
+  document.addEventListener("visibilitychange", () => {
+    events.close();
+    if (document.hidden) return;
+    listen();
+    change();
+  });
 }
 
 // --- light and dark
