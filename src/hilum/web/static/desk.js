@@ -2,7 +2,7 @@
 // fresh, keeps the colours that were chosen. Everything else is HTML and htmx.
 
 const PATIENCE = 10_000; // ms between two looks when nothing is told: countdowns go on meanwhile
-const PAUSE = 1_000; // ms at least between two looks, however much happens
+const PAUSE = 2_000; // ms at least between two looks, however much happens
 
 // --- what was said
 
