@@ -10,9 +10,10 @@ from starlette.responses import HTMLResponse, Response
 
 from hilum import states
 from hilum.ledger import views
+from hilum.web import paging
 from hilum.web.api.destinations import standings
 from hilum.web.desk import Desk
-from hilum.web.pages.frame import Frame, choice, number
+from hilum.web.pages.frame import ROWS, Frame, choice
 
 _STATES: Final = tuple(state.value for state in states.Delivery)
 
@@ -24,7 +25,8 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @routes.get("/deliveries", response_class=HTMLResponse)
     @frame.shown
     def deliveries(request: Request) -> Response:
-        now, limit = desk.clock(), number(request, "limit", 50, 500)
+        now = desk.clock()
+        after = paging.decode(request.query_params.get("cursor"), (paging.moment, paging.number))
         with desk.database.read() as connection:
             destinations = standings(connection, desk.settings(), now)
             names = [one.name for one in destinations]
@@ -34,19 +36,21 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
                 now=now,
                 state=states.Delivery(state) if state else None,
                 destination=name or None,
-                limit=limit,
+                after=after,
+                limit=ROWS + 1,
             )
+        sheet = paging.page(found, ROWS, lambda one: (one.queued_at, one.id))
         return frame.page(
             request,
             "deliveries.html",
             "Deliveries",
             destinations=[one for one in destinations if not name or one.name == name],
-            deliveries=found,
+            deliveries=sheet.items,
+            older=sheet.next,
             names=names,
             name=name,
             states=_STATES,
             state=state,
-            limit=limit,
         )
 
     return routes

@@ -24,6 +24,8 @@ from hilum.ledger.transition import NoSuchRowError
 from hilum.web import access
 from hilum.web.desk import Desk
 
+#: Rows of a list on one page.
+ROWS: Final = 50
 STATIC: Final = Path(__file__).parents[1] / "static"
 _THEMES: Final = frozenset({"light", "dark"})
 
@@ -113,12 +115,6 @@ class Frame:
 def personal(request: Request) -> bool:
     """Whether this page view may show personal data: somebody pressed the switch on it."""
     return request.query_params.get("personal") == "shown"
-
-
-def number(request: Request, name: str, default: int, most: int) -> int:
-    """A parameter of the address that is a number from 1 to ``most``; the default if it is anything else."""
-    text = request.query_params.get(name, "")
-    return min(int(text), most) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) else default
 
 
 def written(request: Request, name: str) -> str:
