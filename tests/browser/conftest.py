@@ -32,7 +32,7 @@ def site(browser: Browser, module_pacs: Pacs, tmp_path_factory: pytest.TempPathF
     """A gateway in which something of every kind has happened."""
     folder: Path = tmp_path_factory.mktemp("desk")
     (folder / "site").mkdir()
-    with Site(folder / "site", desk.keys(folder, module_pacs)) as started:
+    with Site(folder / "site", desk.keys(folder, module_pacs, wait=0.05)) as started:
         desk.busy(started, module_pacs, folder)
         yield started
 

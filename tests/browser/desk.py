@@ -35,7 +35,7 @@ exit 3
 """
 
 
-def keys(folder: Path, pacs: Pacs, **over: Any) -> dict[str, Any]:
+def keys(folder: Path, pacs: Pacs, *, wait: float = 3600, **over: Any) -> dict[str, Any]:
     """A configuration in which everything can happen."""
     titles = [
         {"ae-title": "HILUM"},
@@ -54,7 +54,7 @@ def keys(folder: Path, pacs: Pacs, **over: Any) -> dict[str, Any]:
         "web": {"enabled": True, "port": 0},
         "dicom": {
             "scp": {"ae-titles": titles, "reject-unknown-sources": True, "sources": sources},
-            "scu": {"destinations": [pacs.destination, archive], "retry": {"waits": [3600]}},
+            "scu": {"destinations": [pacs.destination, archive], "retry": {"waits": [wait]}},
         },
         "workflows": [
             flow("pass-through", "HILUM", "PACS", "copy"),
@@ -93,6 +93,9 @@ def busy(site: Site, pacs: Pacs, folder: Path) -> None:
     send(site.port, make_instance(folder / "refused"))
     eventually(lambda: [one for one in site.rows("deliveries") if one.state == "given up"], what="a delivery given up")
     pacs.answer = lambda _request: Answer(status=0x0000)
+    site.configure(keys(folder, pacs))  # from here on nothing is tried again by itself
+    assert site.gateway is not None
+    site.gateway.reload()
     send(site.port, *make_series(folder / "fine", 3))
     send(site.port, make_instance(folder / "bad"), called="LUNG")
     send(site.port, make_instance(folder / "far"), called="FAR")
