@@ -152,8 +152,9 @@ class Visitor:
         self.page.on("console", lambda said: self._heard(said.type, said.text))
 
     def _heard(self, kind: str, text: str) -> None:
-        # Answers like 409 are told to people; that the browser notes them too is no fault.
-        if kind == "error" and "Failed to load resource" not in text:
+        # Answers like 409, and a gateway that is away, are told to people; that the console has them too is no fault.
+        told = ("Failed to load resource", "TypeError: Failed to fetch")
+        if kind == "error" and not any(one in text for one in told):
             self.complaints.append(text)
 
     def see(self, path: str) -> Page:
