@@ -100,6 +100,8 @@ class Gateway:
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
+        #: Where the API and the dashboard are, once it has been started; ``None``: nowhere.
+        self.web_port: int | None = None
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -145,12 +147,12 @@ class Gateway:
             self._watch.start()
             self._exit.callback(self._watch.stop)
         port = self._listen(settings)
-        web_port = self._serve_web(settings.web)
+        self.web_port = self._serve_web(settings.web)
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
             port=port,
-            web=web_port,
+            web=self.web_port,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,
