@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +26,8 @@ from hilum.web.session import Patience, Sessions, is_token, session_of
 
 CSRF_HEADER: Final = "x-csrf-token"
 
+#: Of the body of a request; a configuration has less.
+_MOST_BYTES: Final = 4 * 1024 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Nothing in them is worth a secret, and those who ask have none.
 _OPEN_TO_ALL: Final = frozenset({"/health/live", "/health/ready", "/login"})
@@ -83,7 +86,7 @@ class Access:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await (refused or self._app)(scope, receive, send_with_headers)
+        await (refused or self._app)(scope, _bounded(receive), send_with_headers)
 
     async def _refuse(self, scope: Scope) -> Response | None:
         headers, path, changes = Headers(scope=scope), scope["path"], scope["method"] not in _SAFE
@@ -121,6 +124,21 @@ class Access:
             _log.warning("web.wrong_token", host=peer)
             return _unknown("the token is not web.token")
         return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The body of a request, as long as it is not longer than anything that is ever meant."""
+    left = _MOST_BYTES
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, f"a request has {_MOST_BYTES} bytes at most")
+        return message
+
+    return bounded
 
 
 def own_hosts(host: str) -> frozenset[str]:

@@ -19,6 +19,7 @@ from hilum.ledger.collecting import NewResult
 from hilum.ledger.planning import NewJob
 from hilum.ledger.transition import Lease, note
 from hilum.model import AssociationInfo, GroupKind, JobId
+from hilum.observe.metrics import Metrics
 from hilum.web.app import application
 from hilum.web.desk import Desk
 from stage.ledger.reception_desk import Reception
@@ -63,6 +64,7 @@ class Office:
             progress=lambda: self.progress,
             abort=lambda _association, _why: False,
             wake=self._wake,
+            metrics=Metrics(),
         )
         self.client = TestClient(application(self.desk), base_url="http://127.0.0.1", follow_redirects=False)
 

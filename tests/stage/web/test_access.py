@@ -428,6 +428,15 @@ def test_too_many_wrong_tokens_are_a_429(closed: Office, monkeypatch: pytest.Mon
     assert log_in(closed, "wrong").status_code == 429
 
 
+def test_a_request_without_end_is_not_read(closed: Office) -> None:
+    answer = closed.client.post(
+        "/api/v1/config/validate",
+        content=b"x" * (4 * 1024 * 1024 + 1),
+        headers={"Authorization": SECRET["Authorization"]},
+    )
+    assert answer.status_code == 413
+
+
 # --- what goes with every answer
 
 

@@ -293,6 +293,14 @@ def test_more_than_one_batch_is_tried_again(office: Office) -> None:
     assert office.count("history", event="retry asked", machine="delivery") == 270
 
 
+def test_what_an_operator_cancelled_is_only_tried_again_with_its_job(filled: Office) -> None:
+    filled.post("/jobs/04lung/retry")
+    filled.post("/jobs/04lung/cancel")
+    assert "cancelled by an operator" in filled.post("/destinations/PACS/retry", 409)["detail"]
+    filled.post("/deliveries/retry", 202, {"job": "04lung"})
+    assert filled.count("deliveries", state="due") == 1
+
+
 def test_what_is_being_tried_is_left_alone(office: Office) -> None:
     office.reception.send("1.1")
     office.plan("lung")
