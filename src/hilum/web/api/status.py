@@ -121,7 +121,7 @@ def router(desk: Desk) -> APIRouter:
             groups = views.group_counts(connection)
             queues = traffic.waiting(connection)
             minutes = rates.per_minute(connection, now=now, minutes=_MINUTES)
-            destinations = standings(connection, desk.settings(), now)
+            destinations = standings(connection, found.destinations, desk.settings(), now)
         return Status(
             at=now,
             version=version("hilum"),

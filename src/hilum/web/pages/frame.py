@@ -21,7 +21,7 @@ from starlette.responses import HTMLResponse, Response
 from hilum import words
 from hilum.errors import HilumError, TemporaryError
 from hilum.ledger.transition import NoSuchRowError
-from hilum.web import access
+from hilum.web import session
 from hilum.web.desk import Desk
 
 #: Rows of a list on one page.
@@ -56,7 +56,7 @@ class Frame:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         token = desk.settings().web.token
-        self._sessions = None if token is None else access.Sessions(token)
+        self._sessions = None if token is None else session.Sessions(token)
         self._environment = Environment(
             loader=PackageLoader("hilum.web", "templates"),
             autoescape=True,
@@ -76,7 +76,7 @@ class Frame:
                 address), ``again`` (the address itself, to refresh), ``here`` (the entry of the navigation).
         """
         path, query = request.url.path, request.url.query
-        cookie = access.session_of(request.headers)
+        cookie = session.session_of(request.headers)
         theme = request.cookies.get("hilum-theme")
         around = {
             "title": title,
