@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from harness.data import make_instance, make_series
@@ -24,6 +27,8 @@ AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text(encoding="utf-
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDE, NARROW = 1280, 400
+#: Whether the pictures of the documentation are to be renewed.
+PICTURES = os.environ.get("HILUM_PICTURES") == "1"
 NOW = timedelta()
 
 #: Its log is what a workflow writes before it fails; the bad one fails until a file says otherwise.
@@ -181,18 +186,11 @@ class Visitor:
     def picture(self, name: str) -> None:
         """Renew a picture of the documentation, if that is wanted."""
         if IMAGES.is_dir() and PICTURES:
-            self.page.screenshot(path=IMAGES / f"{name}.png")
+            picture = Image.open(io.BytesIO(self.page.screenshot()))
+            # 64 colours are enough for text and take a third of the space.
+            picture.convert("RGB").quantize(64).save(IMAGES / f"{name}.png", optimize=True)
 
     def close(self) -> None:
         """And tell whether anything complained."""
         self.context.close()
         assert not self.complaints, self.complaints
-
-
-def _wanted() -> bool:
-    import os
-
-    return os.environ.get("HILUM_PICTURES", "") == "1"
-
-
-PICTURES = _wanted()

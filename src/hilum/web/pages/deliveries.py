@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from hilum import states
+from hilum import overview, states
 from hilum.ledger import views
 from hilum.web import paging
 from hilum.web.api.destinations import standings
@@ -28,7 +28,8 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         now = desk.clock()
         after = paging.decode(request.query_params.get("cursor"), (paging.moment, paging.number))
         with desk.database.read() as connection:
-            destinations = standings(connection, desk.settings(), now)
+            settings = desk.settings()
+            destinations = standings(connection, overview.destinations(connection, settings), settings, now)
             names = [one.name for one in destinations]
             state, name = choice(request, "state", _STATES), choice(request, "destination", names)
             found = views.list_deliveries(
