@@ -23,6 +23,7 @@ from hilum.cli import (
     history,
     init,
     jobs,
+    notify,
     pause,
     receive,
     resume,
@@ -50,6 +51,7 @@ _COMMANDS: Final = {
     "groups": _LOOK,
     "deliveries": _LOOK,
     "history": _LOOK,
+    "notify": _LOOK,
     "ledger": _LOOK,
     "fsck": _LOOK,
     "retry": _ASK,
@@ -131,5 +133,6 @@ for _name, _command in (
     app.command(_name, cls=Verb)(_command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
+app.add_typer(notify.app, name="notify")
 app.add_typer(account.app, name="ledger")
 app.add_typer(doctor.app, name="doctor")

@@ -16,13 +16,26 @@ from hilum.web.api import (
     history,
     instances,
     jobs,
+    notices,
     pictures,
     status,
 )
 from hilum.web.desk import Desk
 from hilum.web.feed import Feed
 
-_RESOURCES = (status, associations, groups, jobs, deliveries, destinations, pictures, instances, history, config)
+_RESOURCES = (
+    status,
+    associations,
+    groups,
+    jobs,
+    deliveries,
+    destinations,
+    pictures,
+    instances,
+    history,
+    notices,
+    config,
+)
 
 
 def routers(desk: Desk, feed: Feed) -> Sequence[APIRouter]:
