@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from harness.site import Site
-from hilum.ledger import tables, views
+from hilum.ledger import inquiry, tables, views
 from hilum.ledger.database import Database
+from hilum.ledger.dossier import dossier
 from hilum.ledger.transition import drop_leases
 from hilum.serve import Gateway
 from hilum.states import Association, Delivery, Destination, Group, Job
@@ -261,3 +262,28 @@ def test_what_looks_at_everything_is_recognised(database: Database) -> None:
     }
     good = select(jobs.c.id).where(over).order_by(jobs.c.created_at.desc()).limit(5)
     assert list(_plan_of(database, good).faults(lists=True)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.11",
+        "1",
+        f"{Job.COMPLETE}1",
+        "comp",
+        f"{Association.RELEASED}1",
+        "release",
+        "group:11",
+        "delivery:1",
+        "nothing",
+    ],
+)
+def test_no_question_looks_at_everything(database: Database, text: str) -> None:
+    with database.read() as connection:
+        with explained() as plans:
+            found = inquiry.matches(connection, text)
+            for one in found:
+                dossier(connection, one, now=NOW)
+            inquiry.not_taken(connection, since=LONG_AGO)
+        assert bool(found) == (text != "nothing")
+    assert plans.faults() == []
