@@ -44,6 +44,10 @@ class LocalError(HilumError):
     """A rule of our own was broken: a bug in Hilum, never the peer's or the operator's fault."""
 
 
+class LeaseLostError(LocalError):
+    """Somebody else has the row by now; the caller's work on it counts for nothing and must not be recorded."""
+
+
 class TemporaryError(HilumError):
     """The world is unwell for now: the same call may succeed later.
 

@@ -16,9 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 import structlog
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from hilum.clock import Clock
-from hilum.errors import HilumError, TemporaryError
+from hilum.errors import HilumError, LeaseLostError, TemporaryError
+from hilum.observe.meter import SILENT, Meter, Phase
 
 #: How long a claim holds without being renewed; the longest that work of a dead gateway waits for another one.
 LEASE: Final = timedelta(seconds=60)
@@ -94,6 +96,7 @@ class Runner(Generic[Work, Outcome]):
     Attributes:
         wake: What it sleeps on; several may share one.
         followers: What those sleep on that may find something to do when a work of this step is done.
+        meter: Told how long each phase took and what came of it.
     """
 
     step: Step[Work, Outcome]
@@ -101,6 +104,7 @@ class Runner(Generic[Work, Outcome]):
     wake: Wake
     poll: timedelta = POLL
     followers: Sequence[Wake] = ()
+    meter: Meter = SILENT
     _stopping: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _rest_until: float = 0.0  # monotonic
@@ -160,6 +164,7 @@ class Runner(Generic[Work, Outcome]):
         return not near or self._renew()
 
     def _claim(self, limit: int, now: datetime) -> int:
+        began = time.perf_counter()
         try:
             works = self.step.claim(now, now + LEASE, limit)
         except TemporaryError as error:
@@ -170,6 +175,7 @@ class Runner(Generic[Work, Outcome]):
             _log.exception("step.claim_failed", step=self.step.name)
             return 0
         assert self._pool is not None
+        self.meter.stepped(self.step.name, Phase.CLAIM, time.perf_counter() - began)
         for work in works:
             with self._lock:
                 future = self._pool.submit(self._work, work)
@@ -196,14 +202,26 @@ class Runner(Generic[Work, Outcome]):
         return min(limit, max(0.001, (due - now).total_seconds()))
 
     def _work(self, work: Work) -> None:
+        # What the log says of everything that comes of this work; a step adds what its work is about.
+        clear_contextvars()
+        bind_contextvars(step=self.step.name)
+        ok = False
         try:
+            began = time.perf_counter()
             outcome = self.step.act(work)
+            acted = time.perf_counter()
             self.step.record(work, outcome, self.clock())
+            self.meter.stepped(self.step.name, Phase.ACT, acted - began)
+            self.meter.stepped(self.step.name, Phase.RECORD, time.perf_counter() - acted)
+            ok = True
         except Exception as error:  # noqa: BLE001  every step decides in failed() what an error means for its rows
             self._failed(work, error)
+        self.meter.worked(self.step.name, ok=ok)
 
     def _failed(self, work: Work, error: Exception) -> None:
         self._rest_until = time.monotonic() + self.poll.total_seconds()
+        if isinstance(error, LeaseLostError):
+            self.meter.lease_lost(self.step.name)
         # Whatever it was, the row must not stay leased by a work that is over; expected errors need no traceback.
         if isinstance(error, HilumError):
             _log.warning("step.failed", step=self.step.name, error=str(error))
@@ -230,14 +248,18 @@ class Runner(Generic[Work, Outcome]):
         with self._lock:
             going = dict(self._going)
         until = self.clock() + LEASE
+        ok = False
         try:
             if going:
                 self.step.renew(list(going.values()), until)
+            ok = True
         except TemporaryError as error:
             _log.warning("step.renew_failed", step=self.step.name, error=str(error))
-            return False
         except Exception:  # noqa: BLE001  as in _claim
             _log.exception("step.renew_failed", step=self.step.name)
+        if going:
+            self.meter.renewed(self.step.name, len(going), ok=ok)
+        if not ok:
             return False
         with self._lock:
             if self._going.keys() <= going.keys():

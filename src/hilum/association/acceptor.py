@@ -19,6 +19,7 @@ from hilum.association.observer import (
     AssociationEnded,
     AssociationRejected,
     ConnectionDropped,
+    Early,
     Observer,
 )
 from hilum.association.provider import ObjectTooLargeError, Provider
@@ -150,25 +151,28 @@ class Acceptor:
                     case AssociateRefused():
                         self._report_rejection(event, event.reject, event.why, remedy.OTHER_PROTOCOL)
                         return None
-                    case _ if (why := self._early_end(event)) is not None:
+                    case _ if (end := self._early_end(event)) is not None:
+                        cause, why = end
                         known = remedy.before_association(event)
-                        self._observer(ConnectionDropped(host=self._host, port=self._port, why=why, remedy=known))
+                        self._observer(
+                            ConnectionDropped(host=self._host, port=self._port, cause=cause, why=why, remedy=known)
+                        )
                         return None
                     case _:
                         pass
         return request
 
-    def _early_end(self, event: LinkEvent) -> str | None:
+    def _early_end(self, event: LinkEvent) -> tuple[Early, str] | None:
         """Why the connection ends without an association, if the event ends it."""
         match event:
-            case Aborted(why=why):
-                return why
+            case Aborted(by_peer=by_peer, why=why):
+                return Early.BROKE_OFF if by_peer else Early.NOT_DICOM, why
             case TimedOut():
-                return f"no complete A-ASSOCIATE-RQ came within {self._artim:g} s"
+                return Early.TIMED_OUT, f"no complete A-ASSOCIATE-RQ came within {self._artim:g} s"
             case ConnectionLost():
-                return "the peer closed the connection before it had sent an A-ASSOCIATE-RQ"
+                return Early.BROKE_OFF, "the peer closed the connection before it had sent an A-ASSOCIATE-RQ"
             case Interrupted():
-                return "the gateway is stopping"
+                return Early.STOPPED, "the gateway is stopping"
             case _:
                 return None
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from hilum.association.sink import Ending
 from hilum.model import AssociationInfo
+from hilum.observe.durations import Durations
 from hilum.wire import Reject
+
+
+class Early(StrEnum):
+    """Why a connection ended without an association, as far as it can be told apart."""
+
+    TOO_MANY = "too many"
+    TIMED_OUT = "timed out"
+    BROKE_OFF = "broke off"  # the peer closed it, or sent A-ABORT
+    NOT_DICOM = "not DICOM"
+    STOPPED = "gateway stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +35,7 @@ class ConnectionDropped:
 
     host: str
     port: int
+    cause: Early
     why: str
     remedy: str
 
@@ -89,6 +102,7 @@ class Tally:
         refused: C-STOREs answered with a failure.
         echoes: C-ECHOs.
         data_bytes: Bytes of data sets, whatever became of them.
+        took: From each C-STORE-RQ to its answer, of those whose data sets the sink took.
     """
 
     stored: int = 0
@@ -96,6 +110,7 @@ class Tally:
     refused: int = 0
     echoes: int = 0
     data_bytes: int = 0
+    took: Durations = field(default_factory=Durations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Knows messages and the sink, no socket: answers are queued on the wire connectio
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from hilum.association.observer import InstanceRefused, Observer, Tally
 from hilum.association.sink import AssociationSink, InstanceWriter
 from hilum.errors import PeerError
 from hilum.model import Answer, AssociationInfo, StoreRequest, Uid
+from hilum.observe.durations import Durations
 from hilum.wire import (
     VERIFICATION,
     Command,
@@ -39,12 +41,14 @@ class _Incoming:
 
     Attributes:
         reply: What is answered when the data set is complete; with a ``writer``, that decides instead.
+        began: When the command was complete, in nanoseconds.
     """
 
     context_id: int
     command: Command
     writer: InstanceWriter | None
     reply: Command | None
+    began: int
     length: int = 0
 
 
@@ -81,6 +85,7 @@ class Provider:
         self._syntaxes: dict[int, tuple[Uid, Uid]] = {}  # by context, checked when first used
         self._incoming: _Incoming | None = None
         self._stored = self._passed_over = self._refused = self._echoes = self._data_bytes = 0
+        self._took = Durations()
 
     @property
     def tally(self) -> Tally:
@@ -91,6 +96,7 @@ class Provider:
             refused=self._refused,
             echoes=self._echoes,
             data_bytes=self._data_bytes,
+            took=self._took,
         )
 
     def command(self, context_id: int, command: Command) -> None:
@@ -105,6 +111,7 @@ class Provider:
             raise PeerError(
                 f"a response, command field {command.field:04X}H, came although nothing was asked", source=0, reason=0
             )
+        began = time.perf_counter_ns()
         writer: InstanceWriter | None = None
         reply: Command | None = None
         if command.field == CommandField.C_STORE_RQ:
@@ -119,7 +126,7 @@ class Provider:
         elif command.field != CommandField.C_CANCEL_RQ:  # there is nothing to cancel, and no response to it
             reply = response(command, Status.UNRECOGNIZED_OPERATION, "only C-ECHO and C-STORE are served here")
         if command.has_data:
-            self._incoming = _Incoming(context_id=context_id, command=command, writer=writer, reply=reply)
+            self._incoming = _Incoming(context_id=context_id, command=command, writer=writer, reply=reply, began=began)
         elif reply is not None:
             self._send(context_id, reply)
 
@@ -148,6 +155,7 @@ class Provider:
             return
         if writer is not None:
             answer = writer.finish()
+            self._took.add(time.perf_counter_ns() - incoming.began)
             self._count(incoming.command, answer, stored=True)
             reply = store_response(incoming.command, answer)
         self._incoming = None

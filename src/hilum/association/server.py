@@ -19,7 +19,7 @@ from hilum.association.acceptor import Acceptor
 from hilum.association.admission import parse_address
 from hilum.association.capacity import Capacity
 from hilum.association.names import HostNames
-from hilum.association.observer import ConnectionDropped, Observer
+from hilum.association.observer import ConnectionDropped, Early, Observer
 from hilum.association.settings import AcceptorSettings
 from hilum.association.sink import Receiver
 from hilum.clock import Clock, utc_now
@@ -201,7 +201,9 @@ class Server:
         full = self._capacity.enter(host, total=limits.pre_association, per_host=limits.pre_association_per_host)
         if full is not None:
             sock.close()
-            self._observer(ConnectionDropped(host=host, port=port, why=full, remedy=remedy.TOO_MANY))
+            self._observer(
+                ConnectionDropped(host=host, port=port, cause=Early.TOO_MANY, why=full, remedy=remedy.TOO_MANY)
+            )
             return
         try:
             self._serve(sock, host, port)

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from hilum.cli.options import AsJson, Config, config_path
 
 if TYPE_CHECKING:
-    from hilum.cli.overview import Overview
+    from hilum.overview import Overview
 
 
 def command(config: Config = None, as_json: AsJson = False) -> None:
     """Show what needs attention, and what the gateway does now."""
     from hilum.cli import output
     from hilum.cli.ledger import opened
-    from hilum.cli.overview import look
     from hilum.clock import utc_now
+    from hilum.overview import look
 
     with opened(config_path(config)) as office:
-        overview = look(office, utc_now())
+        overview = look(office.database, office.settings, office.path, utc_now(), running=office.running)
     if as_json:
         from dataclasses import replace
 
@@ -33,7 +33,7 @@ def _print(overview: Overview) -> None:
     from hilum.cli import output
     from hilum.cli.accept import print_held
     from hilum.cli.groups import print_groups
-    from hilum.cli.overview import ACTIVE
+    from hilum.overview import ACTIVE
 
     running = "running" if overview.running else "NOT RUNNING"
     output.heading(f"Gateway {running}: {overview.listens}")
@@ -42,7 +42,8 @@ def _print(overview: Overview) -> None:
     if overview.attention:
         output.heading("Needs attention")
         for point in overview.attention:
-            output.bullet(point.what, point.remedy)
+            why = f": {point.why}" if point.why else ""
+            output.bullet(f"{point.what}{why}", point.command or point.remedy)
     else:
         output.say("Nothing needs attention.")
     output.say()

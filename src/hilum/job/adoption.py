@@ -74,17 +74,16 @@ class AdoptStep:
         listed = [(root, _names(root)) for root in roots]
         # Sets of names and nothing else: a look comes twice a second, and tens of thousands of folders are old ones.
         self._known.intersection_update(set().union(*(names for _, names in listed)))
-        strange = {
-            name: root / name for root, names in listed for name in names - self._known if _is_folder(root / name)
-        }
-        self._told &= set(strange.values())
+        strange = {name: root for root, names in listed for name in names - self._known if not name.startswith(".")}
+        self._told = {folder for folder in self._told if strange.get(folder.name) == folder.parent}
         if not strange:
             return []
         with self.database.read() as connection:
             # In this order: whose jobs were made before the first question is known to the second.
             in_the_making = planning.jobs_in_the_making(connection)
             self._known |= planning.known_folders(connection, {name for name in strange if name.isprintable()})
-        found = [strange[name] for name in sorted(strange.keys() - self._known) if _waits(strange[name])]
+        unknown = [strange[name] / name for name in sorted(strange.keys() - self._known)]
+        found = [folder for folder in unknown if _is_folder(folder) and _waits(folder)]
         # A job's folder is there before its row, and who waits for folders may finish it in between.
         return [folder for folder in found if not (in_the_making and _is_ours(folder))]
 
@@ -161,7 +160,7 @@ def _names(root: Path) -> set[str]:
 
 def _is_folder(path: Path) -> bool:
     try:
-        return not path.name.startswith(".") and stat.S_ISDIR(path.lstat().st_mode)
+        return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
         return False
 

@@ -92,5 +92,10 @@ def _insert(
         return
     made = deliveries.insert().returning(deliveries.c.id, sort_by_parameter_order=True)
     numbers = connection.execute(made, due).scalars().all()
-    lines = {number: f"for {row['destination']}" for number, row in zip(numbers, due, strict=True)}
-    born_all(connection, deliveries, lines, states.Delivery.DUE, now=now)
+    born_all(
+        connection,
+        deliveries,
+        dict(zip(numbers, due, strict=True)),
+        {number: f"for {row['destination']}" for number, row in zip(numbers, due, strict=True)},
+        now=now,
+    )

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +19,25 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from hilum.errors import PermanentError, TemporaryError
+from hilum.observe.meter import SILENT, Change, Meter
 
 #: How long a writer waits for another process (a command line, a backup) that holds the write lock.
 BUSY_SECONDS = 10
 
 _log = structlog.get_logger("hilum.ledger")
-_LINES: Final = "lines to log"
+_TOLD: Final = "what is told when it is over"
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a transaction did, for those who hear of it once it is over.
+
+    Attributes:
+        lines: For the log.
+    """
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
 
 
 class LedgerBusyError(TemporaryError):
@@ -62,11 +76,14 @@ class Database:
     Args:
         url: ``sqlite:////absolute/path``.
         distrusted: Told why, once, when a sync has failed.
+        meter: Told of each transaction once it is over, and of what it changed.
 
     Source: ours, docs/adr/0003-sqlite-first.md, docs/adr/0010-failed-sync-ends-the-process.md.
     """
 
-    def __init__(self, url: str, *, distrusted: Callable[[str], None] = lambda _why: None) -> None:
+    def __init__(
+        self, url: str, *, distrusted: Callable[[str], None] = lambda _why: None, meter: Meter = SILENT
+    ) -> None:
         if not url.startswith("sqlite:///"):
             raise LedgerUnusableError(f"ledger.url {url!r}: this version keeps its ledger in SQLite (sqlite:///path)")
         self.path = Path(url.removeprefix("sqlite:///"))
@@ -75,6 +92,7 @@ class Database:
         # Threads of one process queue here instead of in SQLite's busy handler, which sleeps in growing steps.
         self._writer = threading.Lock()
         self._tell_distrusted = distrusted
+        self._meter = meter
         self._distrust = ""
         self._since_checkpoint = 0
 
@@ -85,32 +103,43 @@ class Database:
         Raises:
             LedgerBusyError: Nothing was changed, or, if the disk failed during the commit, it is not known.
         """
-        with self._writing(self._durable) as connection:
+        with self._writing(self._durable, "write") as connection:
             yield connection
 
     @contextmanager
     def note(self) -> Iterator[Connection]:
         """A transaction that a power cut may undo; see the class."""
-        with self._writing(self._relaxed) as connection:
+        with self._writing(self._relaxed, "note") as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view of what is committed."""
-        with self._transaction(self._relaxed, "DEFERRED") as connection:
+        began = time.perf_counter()
+        with self._transaction(self._relaxed, "DEFERRED", "read") as connection:
             yield connection
+        self._meter.transaction("read", waited=0, seconds=time.perf_counter() - began)
 
     @contextmanager
-    def _writing(self, engine: Engine) -> Iterator[Connection]:
-        with self._telling() as lines, self._writer:
+    def _writing(self, engine: Engine, kind: str) -> Iterator[Connection]:
+        told = _Told()
+        asked = time.perf_counter()
+        with self._writer:
+            began = time.perf_counter()
             if self._distrust:
                 raise LedgerDistrustedError(self._distrust)
-            with self._transaction(engine, "IMMEDIATE") as connection:
-                connection.info[_LINES] = lines
+            with self._transaction(engine, "IMMEDIATE", kind) as connection:
+                connection.info[_TOLD] = told
                 yield connection
+            seconds = time.perf_counter() - began
             self._since_checkpoint += 1
             if self._since_checkpoint >= _CHECKPOINT_EVERY:
                 self._checkpoint("PASSIVE")
+        # Of a transaction that failed nothing is told, and nobody waits for the log or for who counts.
+        for line in told.lines:
+            _log.log(**line)
+        self._meter.changed(told.changes)
+        self._meter.transaction(kind, waited=began - asked, seconds=seconds)
 
     def _checkpoint(self, mode: str) -> None:
         """Move what the log holds into the database. One that fails has changed nothing, and is made again later.
@@ -118,14 +147,17 @@ class Database:
         SQLite would do it by itself, but keep a failed sync to itself.
         """
         self._since_checkpoint = 0
+        began, ok = time.perf_counter(), True
         connection = self._durable.raw_connection()
         try:
             connection.cursor().execute(f"PRAGMA wal_checkpoint({mode})")
         except sqlite3.OperationalError as error:
             self._note_unsynced(error)
+            ok = False
             _log.warning("ledger.not_checkpointed", error=str(error))
         finally:
             connection.close()
+        self._meter.checkpoint(seconds=time.perf_counter() - began, ok=ok)
 
     def _note_unsynced(self, error: BaseException | None) -> None:
         if getattr(error, "sqlite_errorcode", None) in _UNSYNCED and not self._distrust:
@@ -136,20 +168,13 @@ class Database:
             self._tell_distrusted(self._distrust)
 
     @contextmanager
-    def _telling(self) -> Iterator[list[dict[str, Any]]]:
-        """Log what a transaction did once it is over: of one that failed nothing, and nobody waits for the log."""
-        lines: list[dict[str, Any]] = []
-        yield lines
-        for line in lines:
-            _log.log(**line)
-
-    @contextmanager
-    def _transaction(self, engine: Engine, mode: str) -> Iterator[Connection]:
+    def _transaction(self, engine: Engine, mode: str, kind: str) -> Iterator[Connection]:
         try:
             with engine.connect().execution_options(begin_mode=mode) as connection, connection.begin():
                 yield connection
         except OperationalError as error:
             self._note_unsynced(error.orig)
+            self._meter.transaction_failed(kind)
             if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
                 # Nothing about the world: a table or column is missing. Waiting would never end.
                 raise LedgerUnusableError(
@@ -160,6 +185,7 @@ class Database:
         except DatabaseError as error:
             if isinstance(error.orig, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise  # a bug of ours, not the world's
+            self._meter.transaction_failed(kind)
             raise LedgerUnusableError(
                 f"the ledger {self.path} is damaged: {error.orig}; stop the gateway, keep the file and restore a backup"
             ) from error
@@ -223,7 +249,12 @@ def log_when_done(connection: Connection, level: int, event: str, **about: str) 
     Args:
         level: As in ``logging``.
     """
-    connection.info[_LINES].append({"level": level, "event": event, **about})
+    connection.info[_TOLD].lines.append({"level": level, "event": event, **about})
+
+
+def tell_when_done(connection: Connection, change: Change) -> None:
+    """Let the meter know of a change once the transaction is committed."""
+    connection.info[_TOLD].changes.append(change)
 
 
 def _lock(descriptor: int) -> None:

@@ -164,27 +164,23 @@ def _group_for(
             )
             return GroupId(found.id), False
     state = states.Group.OPEN if grouping.window else states.Group.CLOSED
-    inserted = connection.execute(
-        groups.insert()
-        .returning(groups.c.id)
-        .values(
-            state=state,
-            ae=info.called,
-            kind=key.kind,
-            key=key.value,
-            scope=key.scope,
-            calling=info.calling,
-            host=info.host,
-            opened_at=min(one.received_at for one in members),
-            last_received_at=last,
-            closes_at=closes_at,
-            closed_at=None if grouping.window else now,
-            instances=0,
-            bytes=0,
-        )
-    ).scalar_one()
-    group = GroupId(inserted)
-    born(connection, groups, group, state, now=now, why=f"association {info.id} was released")
+    row = {
+        "state": state,
+        "ae": info.called,
+        "kind": key.kind,
+        "key": key.value,
+        "scope": key.scope,
+        "calling": info.calling,
+        "host": info.host,
+        "opened_at": min(one.received_at for one in members),
+        "last_received_at": last,
+        "closes_at": closes_at,
+        "closed_at": None if grouping.window else now,
+        "instances": 0,
+        "bytes": 0,
+    }
+    group = GroupId(connection.execute(groups.insert().returning(groups.c.id).values(row)).scalar_one())
+    born(connection, groups, group, row, now=now, why=f"association {info.id} was released")
     return group, True
 
 

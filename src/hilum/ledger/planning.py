@@ -264,29 +264,27 @@ def _insert(
     now: datetime,
     finished_at: datetime | None = None,
 ) -> None:
-    connection.execute(
-        jobs.insert(),
-        {
-            "id": job.id,
-            "name": job.name,
-            "state": state,
-            "group_id": group,
-            "ae": job.ae,
-            "workflow_name": job.workflow_name,
-            "workflow": job.workflow,
-            "engine": job.engine,
-            "destinations": list(job.destinations),
-            "folder": str(job.folder),
-            "instances": job.instances,
-            "bytes": job.bytes,
-            "attempt": 1,
-            "last_attempt": job.tries,
-            "created_at": now,
-            "finished_at": finished_at,
-            "not_before": now,
-        },
-    )
-    born(connection, jobs, job.id, state, now=now, why=f"workflow {job.workflow_name}")
+    row = {
+        "id": job.id,
+        "name": job.name,
+        "state": state,
+        "group_id": group,
+        "ae": job.ae,
+        "workflow_name": job.workflow_name,
+        "workflow": job.workflow,
+        "engine": job.engine,
+        "destinations": list(job.destinations),
+        "folder": str(job.folder),
+        "instances": job.instances,
+        "bytes": job.bytes,
+        "attempt": 1,
+        "last_attempt": job.tries,
+        "created_at": now,
+        "finished_at": finished_at,
+        "not_before": now,
+    }
+    connection.execute(jobs.insert(), row)
+    born(connection, jobs, job.id, row, now=now, why=f"workflow {job.workflow_name}")
 
 
 def known_folders(connection: Connection, names: Collection[str]) -> set[str]:

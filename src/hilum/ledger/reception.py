@@ -54,21 +54,19 @@ class Tally:
 
 def opened(connection: Connection, info: AssociationInfo, *, owner: str, folder: str) -> None:
     """An association has stored its first instance. May be lost in a power cut: the spool tells it again."""
-    connection.execute(
-        associations.insert(),
-        {
-            "id": info.id,
-            "state": states.Association.OPEN,
-            "owner": owner,
-            "calling": info.calling,
-            "called": info.called,
-            "host": info.host,
-            "port": info.port,
-            "opened_at": info.opened_at,
-            "folder": folder,
-        },
-    )
-    born(connection, associations, info.id, states.Association.OPEN, now=info.opened_at)
+    row = {
+        "id": info.id,
+        "state": states.Association.OPEN,
+        "owner": owner,
+        "calling": info.calling,
+        "called": info.called,
+        "host": info.host,
+        "port": info.port,
+        "opened_at": info.opened_at,
+        "folder": folder,
+    }
+    connection.execute(associations.insert(), row)
+    born(connection, associations, info.id, row, now=info.opened_at)
 
 
 def contribute(connection: Connection, association: AssociationId, ae: str, key: GroupKey, now: datetime) -> None:

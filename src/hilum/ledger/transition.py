@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
@@ -19,14 +19,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, or_, select, update
 
 from hilum import states
-from hilum.errors import LocalError, PermanentError
+from hilum.errors import LeaseLostError, PermanentError
 from hilum.ledger import tables
-from hilum.ledger.database import log_when_done
+from hilum.ledger.database import log_when_done, tell_when_done
 from hilum.ledger.prepared import Prepared
-
-
-class LeaseLostError(LocalError):
-    """Somebody else has the row by now; the caller's work on it counts for nothing and must not be recorded."""
+from hilum.observe.meter import Change
 
 
 class NoSuchRowError(PermanentError):
@@ -94,12 +91,26 @@ _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any],
     }
 )
 
-_WHERE_IT_STANDS: Final[Mapping[str, Prepared]] = MappingProxyType(
+#: What is told of a row that changes, without naming a patient: which one it is, and since when it has been.
+_ABOUT: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = MappingProxyType(
     {
-        name: Prepared(select(table.c.state, table.c.fence).where(table.c.id == bindparam("row_id")))
-        for name, table in tables.metadata.tables.items()
-        if name in _MACHINES
+        tables.associations.name: (("calling", "called"), ("opened_at",)),
+        tables.groups.name: (("ae",), ("opened_at",)),
+        tables.jobs.name: (("workflow_name", "engine"), ("created_at", "not_before", "started_at")),
+        tables.deliveries.name: (("destination",), ("queued_at",)),
+        tables.destinations.name: (("id",), ("since",)),
     }
+)
+
+
+def _where_it_stands(table: Table) -> Prepared:
+    about, since = _ABOUT[table.name]
+    columns = (table.c[name] for name in ("state", "fence", *about, *since))
+    return Prepared(select(*columns).where(table.c.id == bindparam("row_id")))
+
+
+_WHERE_IT_STANDS: Final[Mapping[str, Prepared]] = MappingProxyType(
+    {name: _where_it_stands(table) for name, table in tables.metadata.tables.items() if name in _MACHINES}
 )
 _LINE: Final = Prepared(
     tables.history.insert(),
@@ -148,7 +159,9 @@ def apply(
     change.run(
         connection, {"row_id": row_id, "new_state": after.value} | {f"new_{name}": given[name] for name in given}
     )
-    note(connection, machine, str(row_id), event, now=now, why=why, remedy=remedy, before=before, after=after)
+    line = _line(machine, str(row_id), event, now, why=why, remedy=remedy, before=before, after=after)
+    _LINE.run(connection, line)
+    tell_when_done(connection, _change_of(line, table, row._mapping))
     level = logging.WARNING if remedy else logging.DEBUG if machine == "delivery" else logging.INFO
     about = {"subject": str(row_id), "state": str(after)} | ({"why": why} if why else {})
     log_when_done(connection, level, f"{machine}.{event}", **about)
@@ -162,20 +175,44 @@ def _change(table: Table, given: tuple[str, ...], computed: tuple[tuple[str, Col
     return Prepared(update(table).where(table.c.id == bindparam("row_id")).values(**values, **dict(computed), **_ENDED))
 
 
-def born(connection: Connection, table: Table, row_id: RowId, state: StrEnum, *, now: datetime, why: str = "") -> None:
-    """Write the first line of history of a row that was just inserted in ``state``."""
-    born_all(connection, table, {row_id: why}, state, now=now)
+def born(
+    connection: Connection,
+    table: Table,
+    row_id: RowId,
+    row: Mapping[str, Any],
+    *,
+    now: datetime,
+    why: str = "",
+) -> None:
+    """Write the first line of history of a row that was just inserted.
+
+    Args:
+        row: What was inserted.
+    """
+    born_all(connection, table, {row_id: row}, {row_id: why}, now=now)
 
 
-def born_all(connection: Connection, table: Table, rows: Mapping[Any, str], state: StrEnum, *, now: datetime) -> None:
+def born_all(
+    connection: Connection,
+    table: Table,
+    rows: Mapping[Any, Mapping[str, Any]],
+    why: Mapping[Any, str],
+    *,
+    now: datetime,
+) -> None:
     """The same for many rows.
 
     Args:
-        rows: By its id, why each was made.
+        rows: What was inserted, by its id.
+        why: Why each was made, by its id.
     """
     machine = _MACHINES[table.name][0]
-    lines = [_line(machine, str(row_id), "made", now, why=why, after=state) for row_id, why in rows.items()]
+    lines = [
+        _line(machine, str(row_id), "made", now, why=why[row_id], after=row["state"]) for row_id, row in rows.items()
+    ]
     _LINE.run_all(connection, lines)
+    for line, row in zip(lines, rows.values(), strict=True):
+        tell_when_done(connection, _change_of(line, table, row))
 
 
 def note(
@@ -193,6 +230,25 @@ def note(
     """Write a line of history; called directly for what has no row: a refused peer, a file that is not sent."""
     line = _line(machine, subject, event, now, why=why, remedy=remedy, before=before, after=after)
     _LINE.run(connection, line)
+    tell_when_done(connection, Change(machine=machine, event=str(event), at=now, before=str(before), after=str(after)))
+
+
+def _change_of(line: Mapping[str, Any], table: Table, row: Mapping[Any, Any]) -> Change:
+    about, since = _ABOUT[table.name]
+    return Change(
+        machine=line["machine"],
+        event=line["event"],
+        at=line["at"],
+        before=line["from_state"],
+        after=line["to_state"],
+        about={name: row[name] for name in about},
+        since={name: _moment(row[name]) for name in since if row.get(name) is not None},
+    )
+
+
+def _moment(value: datetime | str) -> datetime:
+    """As SQLite's driver gives it, or as a row had it that was just inserted."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
 def _line(

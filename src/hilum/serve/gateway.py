@@ -37,8 +37,11 @@ from hilum.job.worker import PlanStep
 from hilum.ledger import timers
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
+from hilum.observe.metrics import Metrics
+from hilum.observe.names import Names
 from hilum.results.worker import CollectStep
 from hilum.runner import Runner, Step, Wake, stop_all
+from hilum.serve.counting import Counting
 from hilum.serve.flow import Wakes
 from hilum.serve.reload import Watch
 from hilum.serve.signals import arriving
@@ -83,7 +86,9 @@ class Gateway:
         self._clock = clock
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._assembly = Assembly.of(settings)
-        self._database = Database(settings.ledger.url, distrusted=distrusted)
+        self._metrics = Metrics()
+        self._metrics.know(Names.of(settings))
+        self._database = Database(settings.ledger.url, distrusted=distrusted, meter=self._metrics)
         storage = settings.storage
         watched = (storage.temporary, storage.payloads, self._database.path.parent)
         self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
@@ -133,7 +138,7 @@ class Gateway:
             wake, followers = self._wake.of(step.name), self._wake.after(step.name)
             if isinstance(step, WatchStep):
                 self._exit.callback(ends.listen(partial(_look_now, step, wake)))
-            runner = Runner(step, self._clock, wake, followers=followers)
+            runner = Runner(step, self._clock, wake, followers=followers, meter=self._metrics)
             runner.start()
             self._runners.append(runner)
         if self._watch is not None:
@@ -161,13 +166,15 @@ class Gateway:
             settings=lambda: self._assembly.store,
             released=self._wake.released,
             unrecorded=self._unrecorded,
+            meter=self._metrics,
         )
+        chronicle = Chronicle(database=self._database, clock=self._clock)
         self._server = Server(
             settings.dicom.scp.host,
             settings.dicom.scp.port,
             settings=lambda: self._assembly.acceptor,
             receiver=receiver,
-            observer=Chronicle(database=self._database, clock=self._clock),
+            observer=Counting(metrics=self._metrics, then=chronicle),
             clock=self._clock,
         )
         return self._server.start()
@@ -188,6 +195,7 @@ class Gateway:
             talking=self._server.talking,
             abort=self._server.abort,
             wake=self._wake.notify,
+            metrics=self._metrics,
         )
         self._web = WebServer(web.host, web.port, desk)
         return self._web.start()
@@ -260,6 +268,7 @@ class Gateway:
             return False
         changed = config.diff(old, new)
         self._assembly = assembly
+        self._metrics.know(Names.of(assembly.settings))
         self._watermark.limit(*_room(new.storage))
         self._wake.notify()
         if changed:

@@ -20,6 +20,7 @@ from hilum.ledger.grouping import Grouping
 from hilum.ledger.reception import Received, Tally
 from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
 from hilum.observe.datasets import log_data_set
+from hilum.observe.meter import SILENT, Meter
 from hilum.states import Association
 from hilum.store import policy
 from hilum.store.digest import DataSetDigest
@@ -86,6 +87,7 @@ class SpoolReceiver:
     Attributes:
         released: Called after an association's instances are in the ledger: wakes the steps that follow.
         unrecorded: Ends that somebody has to record later: until then windows wait for these associations.
+        meter: Told how long each association waited for the disk.
     """
 
     database: Database
@@ -95,6 +97,7 @@ class SpoolReceiver:
     settings: Callable[[], StoreSettings]
     released: Callable[[], None]
     unrecorded: deque[Unrecorded] = field(default_factory=deque)
+    meter: Meter = SILENT
 
     def congested(self) -> str | None:
         """Why there is no room, or ``None``."""
@@ -208,6 +211,10 @@ class SpoolSink:
             return
         self._folder.sync()
         self._record_release()
+        self._tell_waits(self._folder)
+
+    def _tell_waits(self, folder: AssociationFolder) -> None:
+        self._receiver.meter.synced(str(self._settings.durability), folder.waited)
 
     def _record_release(self, *, why: str = "") -> None:
         if self._received:
@@ -221,6 +228,8 @@ class SpoolSink:
 
     def broken(self, how: Ending, why: str) -> None:
         """Hold what was stored aside, or take it, as configured; what cannot be recorded now is recorded later."""
+        if self._folder is not None:
+            self._tell_waits(self._folder)
         try:
             self.end(how, why)
         except HilumError as error:

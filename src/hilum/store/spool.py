@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from typing import Final
 
 from hilum.config import Durability
 from hilum.model import AssociationInfo
+from hilum.observe.durations import Durations
 from hilum.store.durable import start_writing, sync_folder
 from hilum.store.folders import move_folder, remove_folder, unwell
 from hilum.store.leftovers import write_association
@@ -48,6 +50,7 @@ class AssociationFolder:
     Attributes:
         path: Where it is.
         prefix: That of the name of each file in it, up to its number.
+        waited: For the disk, in the thread of the association: once for each instance, or once for its release.
     """
 
     def __init__(self, root: Path, info: AssociationInfo, durability: Durability) -> None:
@@ -60,6 +63,7 @@ class AssociationFolder:
         """
         self.path = root / info.id
         self.prefix = f"{self.path}{os.sep}"
+        self.waited = Durations()
         self._durability = durability
         self._count = 0
         self._batch: list[int] = []  # descriptors of files that are whole and that nobody syncs yet
@@ -104,10 +108,12 @@ class AssociationFolder:
         self._drop_refused()
         if self._durability is Durability.INSTANCE:
             return
+        began = time.perf_counter_ns()
         self._await_batches()
         if self._failed is None:
             with suppress(OSError):  # which _failed keeps
                 self._sync_entries()
+        self.waited.add(time.perf_counter_ns() - began)
         if self._failed is not None:
             raise unwell("the association's instances could not be synced to disk", self._failed)
 
@@ -149,9 +155,11 @@ class AssociationFolder:
             OSError: The file cannot be relied on; it may have either name.
         """
         if self._durability is Durability.INSTANCE:
+            began = time.perf_counter_ns()
             _sync_and_close([descriptor])
             os.rename(part, whole)  # noqa: PTH104  not Path: see InstanceFile
             self._sync_entries()
+            self.waited.add(time.perf_counter_ns() - began)
             return
         self._batch.append(descriptor)
         self._batch_bytes += size

@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
-from hilum.web import access, health, problem
-from hilum.web.api import jobs
+from hilum.web import access, health, metrics, problem
+from hilum.web.api import jobs, pictures
 from hilum.web.desk import Desk
+from hilum.web.pages import frame, overview
 
 _API = "/api/v1"
 
@@ -27,6 +29,11 @@ def application(desk: Desk) -> FastAPI:
     problem.install(app)
     app.add_middleware(access.Access, token=web.token, hosts=access.own_hosts(web.host))
     app.include_router(health.router(desk))
-    for resource in (jobs,):
+    app.include_router(metrics.router(desk))
+    for resource in (jobs, pictures):
         app.include_router(resource.router(desk), prefix=_API, responses=problem.RESPONSES)
+    around = frame.Frame(desk)
+    for page in (overview,):
+        app.include_router(page.router(desk, around))
+    app.mount("/static", StaticFiles(directory=frame.STATIC))
     return app

@@ -11,6 +11,7 @@ from hilum import config
 from hilum.clock import Clock
 from hilum.ledger.database import Database
 from hilum.model import AssociationInfo
+from hilum.observe.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Desk:
         talking: The associations that are open now, also those that have stored nothing yet, the oldest first.
         abort: Aborts the one with that id; ``False`` if it is not open here.
         wake: Lets the steps look for work now.
+        metrics: What was counted since the gateway was made.
     """
 
     database: Database
@@ -39,3 +41,4 @@ class Desk:
     talking: Callable[[], Sequence[AssociationInfo]]
     abort: Callable[[str], bool]
     wake: Callable[[], None]
+    metrics: Metrics

@@ -63,7 +63,7 @@ class WebServer:
                     log_config=None,
                     access_log=False,
                     server_header=False,
-                    lifespan="off",
+                    lifespan="on",
                     timeout_graceful_shutdown=_GRACE_SECONDS,
                 )
                 self._server = uvicorn.Server(config)

@@ -6,10 +6,11 @@ The models are made from the dataclasses and say what those say, so that the Ope
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from inspect import cleandoc
-from typing import Any, Generic, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -38,14 +39,24 @@ class Page(Shape, Generic[Item]):
 
 @cache
 def shape(view: type[Any]) -> type[Shape]:
-    """The model of a dataclass: same fields, same words."""
+    """The model of a dataclass and of those within it: same fields, same words."""
     summary, words = _documented(cleandoc(view.__doc__ or ""))
     hints = get_type_hints(view)
     members: dict[str, Any] = {}
     for one in fields(view):
         default = ... if one.default is MISSING else one.default
-        members[one.name] = (hints[one.name], Field(default=default, description=words.get(one.name)))
+        members[one.name] = (_shaped(hints[one.name]), Field(default=default, description=words.get(one.name)))
     return create_model(view.__name__.removesuffix("View"), __base__=Shape, __doc__=summary, **members)
+
+
+def _shaped(hint: Any) -> Any:  # noqa: ANN401  any type at all
+    """A type with the models of the dataclasses in it."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return shape(hint)
+    origin, parts = get_origin(hint), tuple(_shaped(part) for part in get_args(hint))
+    if origin is None or parts == get_args(hint):
+        return hint
+    return Union[parts] if origin in {Union, UnionType} else origin[parts]  # noqa: UP007  made at run time
 
 
 def _documented(text: str) -> tuple[str, dict[str, str]]:

@@ -104,11 +104,15 @@ class Reject:
         """Whether the same request may succeed later."""
         return self.result == 2
 
+    @property
+    def meaning(self) -> str:
+        """What source and reason say, in the words of the standard."""
+        return _REJECT_REASONS.get((self.source, self.reason), "for a reason that the standard does not know")
+
     def __str__(self) -> str:
         """Plain words, then the three numbers by which the peer's manual knows it."""
         how = {1: "rejected for good", 2: "rejected for now"}.get(self.result, "rejected")
-        why = _REJECT_REASONS.get((self.source, self.reason), "for a reason that the standard does not know")
-        return f"{how}: {why} ({self.result}/{self.source}/{self.reason})"
+        return f"{how}: {self.meaning} ({self.result}/{self.source}/{self.reason})"
 
 
 _REJECT_REASONS: Final = {

@@ -96,7 +96,7 @@ def test_a_failed_job_needs_attention_shows_its_log_and_can_be_retried(
 
         (point,) = hilum("status", "--json").json["attention"]
         assert "1 job failed" in point["what"]
-        assert f"hilum retry {job.id[:8]}" in point["remedy"]
+        assert f"hilum retry {job.id[:8]}" in point["command"]
         assert hilum("jobs", "show", job.id, "--json").json["log"] == ["loading", "out of memory"]
         assert "out of memory" not in hilum("jobs", "show", job.id, "--lines", "0").out
 
@@ -283,4 +283,4 @@ def test_a_full_disk_is_the_first_thing_that_status_tells(make_site: MakeSite, a
         assert "temporary congestion" in refused.err
         (first, *_) = at(site)("status", "--json").json["attention"]
         assert "nothing new is taken" in first["what"]
-        assert "limit 1 %" in first["what"]
+        assert "limit 1 %" in first["why"]

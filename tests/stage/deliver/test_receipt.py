@@ -10,8 +10,9 @@ import pytest
 from harness.data import CT_IMAGE_STORAGE, make_instance
 from harness.pacs import Pacs
 from hilum.deliver.receipt import RECEIPT
+from hilum.errors import LeaseLostError
 from hilum.ledger import dispatch
-from hilum.ledger.transition import MAX_BEGUN, LeaseLostError, PoisonError
+from hilum.ledger.transition import MAX_BEGUN, PoisonError
 from hilum.model import Answer
 from stage.deliver.sending import LEASE, Sending
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hilum.errors import PermanentError
+from hilum.errors import LeaseLostError, PermanentError
 from hilum.ledger import reception
 from hilum.ledger.database import Database
-from hilum.ledger.transition import LeaseLostError, NoSuchRowError
+from hilum.ledger.transition import NoSuchRowError
 from hilum.model import GroupKind
 from hilum.states import IllegalTransitionError
 from stage.ledger.clock import MovableClock

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from hilum.errors import TemporaryError
+from hilum.errors import LeaseLostError, TemporaryError
 from hilum.job import policy
 from hilum.job.processors import JobProcessor
 from hilum.ledger.planning import known_folders
 from hilum.ledger.tables import groups
-from hilum.ledger.transition import MAX_BEGUN, LeaseLostError, apply
+from hilum.ledger.transition import MAX_BEGUN, apply
 from hilum.model import GroupKind, InstanceId
 from hilum.states import GroupEvent
 from stage.job.planning import LEASE, Broken, Planning, Workflow

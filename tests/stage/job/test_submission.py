@@ -8,8 +8,8 @@ import pytest
 
 from hilum import ledger
 from hilum.engine.policy import MAX_SUBMISSIONS
-from hilum.errors import PermanentError, TemporaryError
-from hilum.ledger.transition import MAX_BEGUN, LeaseLostError
+from hilum.errors import LeaseLostError, PermanentError, TemporaryError
+from hilum.ledger.transition import MAX_BEGUN
 from hilum.ledger.work import ask_cancel, ask_retry
 from hilum.model import JobId
 from hilum.states import IllegalTransitionError

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import select, true, update
 
 from hilum import states
+from hilum.errors import LeaseLostError
 from hilum.ledger.database import Database
 from hilum.ledger.tables import groups
 from hilum.ledger.transition import (
     AnyRow,
     Lease,
-    LeaseLostError,
     NoSuchRowError,
     apply,
     claim,

@@ -1,0 +1,127 @@
+// What every page does by itself: asks before what cannot be undone, says what came of an action, keeps its tables
+// fresh, keeps the colours that were chosen. Everything else is HTML and htmx.
+
+const PATIENCE = 10_000; // ms between two looks when nothing is told: countdowns go on meanwhile
+const PAUSE = 1_000; // ms at least between two looks, however much happens
+
+// --- what was said
+
+const said = document.getElementById("said");
+
+export function say(text, bad = false) {
+  const box = document.createElement("div");
+  box.className = bad ? "is-bad" : "";
+  box.setAttribute("role", bad ? "alert" : "status");
+  const words = document.createElement("p");
+  words.textContent = text;
+  const close = document.createElement("button");
+  close.type = "button";
+  close.className = "plain";
+  close.textContent = "Close";
+  close.addEventListener("click", () => box.remove());
+  box.append(words, close);
+  said.replaceChildren(box);
+}
+
+function answer(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return {};
+  }
+}
+
+document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+  if (ctx.request.method === "GET" || ctx.swap !== "none") return;
+  const found = answer(ctx.text);
+  const { status } = ctx.response;
+  if (status === 401) location.reload(); // the session is over: the page leads to the login
+  else if (status >= 400) say([found.detail ?? `The gateway answered ${status}.`, ...(found.problems ?? [])].join("\n"), true);
+  else if (found.done) say(`${found.done}.`, found.ok === false);
+  change();
+});
+
+// --- asking first
+
+const ask = document.getElementById("ask");
+let asking = null;
+
+document.addEventListener("htmx:confirm", (event) => {
+  const { ctx, issueRequest, dropRequest } = event.detail;
+  event.preventDefault();
+  asking = { yes: issueRequest, no: dropRequest };
+  ask.querySelector("#ask-what").textContent = ctx.confirm;
+  ask.querySelector("[value=yes]").textContent = ctx.sourceElement.textContent.trim();
+  ask.returnValue = "";
+  ask.showModal();
+});
+ask?.addEventListener("close", () => {
+  (ask.returnValue === "yes" ? asking?.yes : asking?.no)?.();
+  asking = null;
+});
+
+// --- staying fresh
+
+let looked = 0;
+let waiting = null;
+
+function change() {
+  if (document.hidden) return;
+  clearTimeout(waiting);
+  const now = performance.now();
+  if (now - looked < PAUSE) {
+    waiting = setTimeout(change, PAUSE - (now - looked));
+    return;
+  }
+  looked = now;
+  waiting = setTimeout(change, PATIENCE);
+  document.body.dispatchEvent(new CustomEvent("hilum:change"));
+}
+
+const silent = document.getElementById("silent");
+document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
+  if (!ctx) return;
+  silent.hidden = false;
+  if (ctx.request.method !== "GET") say("The gateway did not answer: nothing was done. Try again.", true);
+});
+document.addEventListener("htmx:before:response", (event) => {
+  silent.hidden = true;
+  const { raw } = event.detail.ctx.response;
+  if (raw.redirected && new URL(raw.url).pathname === "/login") {
+    event.preventDefault();
+    location.reload();
+  }
+});
+
+if (document.getElementById("live")) {
+  document.addEventListener("visibilitychange", change);
+  waiting = setTimeout(change, PATIENCE);
+  const events = new EventSource("/api/v1/events");
+  events.addEventListener("message", change);
+  events.addEventListener("change", change);
+}
+
+// --- light and dark
+
+const theme = document.getElementById("theme");
+const root = document.documentElement;
+
+function isDark() {
+  const chosen = root.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+function label() {
+  theme.textContent = isDark() ? "Light colours" : "Dark colours";
+}
+theme?.addEventListener("click", () => {
+  root.dataset.theme = isDark() ? "light" : "dark";
+  document.cookie = `hilum-theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=strict`;
+  label();
+  document.dispatchEvent(new CustomEvent("hilum:colours"));
+});
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  label();
+  document.dispatchEvent(new CustomEvent("hilum:colours"));
+});
+label();
