@@ -10,8 +10,13 @@ from hilum import words
 from hilum.cli import output
 from hilum.cli.output import Column
 from hilum.explain.explanation import Choice, Explanation, Finding, Remedy, Step, Tone
+from hilum.explain.prospect import Prospect, Stage, Verdict
 
 _MARKS: Final = {Tone.OK: "", Tone.WAITS: "...", Tone.LOOK: "!", Tone.WRONG: "!!"}
+
+_VERDICTS: Final = {Verdict.YES: "", Verdict.IGNORED: "!", Verdict.LOOK: "!", Verdict.NO: "!!"}
+#: Of what goes alike for many files, only so many are told one by one.
+_ALIKE: Final = 3
 
 
 def tell(found: Explanation) -> None:
@@ -66,3 +71,21 @@ def _rows(story: Sequence[Step]) -> Sequence[tuple[str, str, str]]:
         after = f"+{words.duration(timedelta(seconds=step.after))}" if step.after >= 0.001 else ""
         rows.append((f"{local:%H:%M:%S}.{local.microsecond // 1000:03}", after, step.what))
     return rows
+
+
+def tell_prospect(found: Prospect) -> None:
+    """What would happen, step by step, and which line of the configuration decides it."""
+    output.heading(found.summary)
+    alike: dict[tuple[str, str, str, str], list[Stage]] = {}
+    for stage in found.stages:
+        key = stage.step if stage.step == "instance" else f"{stage.step} {stage.subject}"
+        alike.setdefault((key, stage.verdict, stage.what, stage.why), []).append(stage)
+    for several in alike.values():
+        stage = several[0]
+        names = [one.subject for one in several[:_ALIKE]]
+        more = [f"{len(several) - _ALIKE} more"] if len(several) > _ALIKE else []
+        which = f"{words.listed([*names, *more])}: " if stage.step == "instance" else ""
+        why = f": {stage.why}" if stage.why else ""
+        output.point(_VERDICTS[stage.verdict], f"{which}{stage.what}{why}", [_remedy(one) for one in stage.remedies])
+        if stage.line:
+            output.paragraph(f"   {stage.line}", indent=2)

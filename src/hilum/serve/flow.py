@@ -29,6 +29,7 @@ FOLLOWS: Final[Mapping[str, Sequence[str]]] = {
     "sweep": (),
     "retention": (),
     "quarantine": (),
+    "senders": (),
 }
 #: Those that go on with what an association leaves that was released.
 _RELEASED: Final = ("group", "job")

@@ -52,6 +52,7 @@ from hilum.store.durable import make_folders
 from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
+from hilum.store.senders import Booking, SenderBook, SenderStep
 from hilum.store.worker import EndStep, HeldStep, SweepStep
 from hilum.web.desk import Desk
 from hilum.web.server import WebServer
@@ -94,6 +95,7 @@ class Gateway:
         self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
         self._wake = Wakes()
         self._unrecorded: deque[Unrecorded] = deque()
+        self._senders = SenderBook()
         self._stopping = threading.Event()
         self._reloading = threading.Lock()
         self._exit = ExitStack()
@@ -123,6 +125,7 @@ class Gateway:
         self._exit.callback(self._database.close)
         self._exit.enter_context(self._database.exclusively())
         self._database.migrate()
+        self._exit.callback(self._write_senders)
         with self._database.write() as connection:
             put_back = timers.catch_up(connection, self._clock())
             drop_leases(connection)
@@ -174,7 +177,9 @@ class Gateway:
             settings.dicom.scp.port,
             settings=lambda: self._assembly.acceptor,
             receiver=receiver,
-            observer=Counting(metrics=self._metrics, then=chronicle),
+            observer=Counting(
+                metrics=self._metrics, then=Booking(book=self._senders, clock=self._clock, then=chronicle)
+            ),
             clock=self._clock,
         )
         return self._server.start()
@@ -206,6 +211,7 @@ class Gateway:
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             EndStep(unrecorded=self._unrecorded),
+            SenderStep(database=database, book=self._senders),
             HeldStep(
                 database=database,
                 owner=owner,
@@ -241,6 +247,16 @@ class Gateway:
                 keep=lambda: self._assembly.engine.keep_failed,
             ),
         )
+
+    def _write_senders(self) -> None:
+        """What senders did in the last second."""
+        step = SenderStep(database=self._database, book=self._senders)
+        now = self._clock()
+        for taken in step.claim(now, now, 1):
+            try:
+                step.record(taken, None, now)
+            except HilumError as error:
+                _log.warning("senders.not_written", error=str(error))
 
     def reload(self) -> bool:
         """Read the configuration file again; running associations and jobs go on as they began.

@@ -27,7 +27,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=60)
 
 #: What has nothing to do with the ledger, or nothing while a gateway runs.
-NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine"}
+NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine", "senders"}
 #: These look at everything, or at all of one kind, because that is what they are asked for.
 COUNTS = {"job_counts", "group_counts", "destinations", "job_history"}
 
