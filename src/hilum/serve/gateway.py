@@ -172,6 +172,7 @@ class Gateway:
             meter=self._metrics,
         )
         chronicle = Chronicle(database=self._database, clock=self._clock)
+        booking = Booking(book=self._senders, clock=self._clock, then=chronicle)
         self._server = Server(
             settings.dicom.scp.host,
             settings.dicom.scp.port,
