@@ -23,6 +23,7 @@ from hilum.association.observer import (
     ConnectionDropped,
     Early,
     Observer,
+    Tally,
 )
 from hilum.association.provider import ObjectTooLargeError, Provider
 from hilum.association.settings import AcceptorSettings
@@ -103,6 +104,13 @@ class Acceptor:
         self._association: AssociationInfo | None = None
         self._pauses, self._stalls = Durations(), Durations()
         self._refused: Counter[str] = Counter()
+        self._provider: Provider | None = None
+        self._cut_off = ""
+
+    @property
+    def tally(self) -> Tally:
+        """What has come over the association so far; any thread may ask."""
+        return Tally() if self._provider is None else self._provider.tally
 
     @property
     def association(self) -> AssociationInfo | None:
@@ -116,6 +124,15 @@ class Acceptor:
 
     def interrupt(self) -> None:
         """Abort the association, or drop the connection that has none; any thread may call it."""
+        self._link.interrupt()
+
+    def cut_off(self, why: str) -> None:
+        """Abort the association because an operator wants it; any thread may call it.
+
+        Args:
+            why: Who asked, and by what.
+        """
+        self._cut_off = why
         self._link.interrupt()
 
     def cut(self) -> None:
@@ -254,6 +271,7 @@ class Acceptor:
             object_bytes=settings.object_bytes,
             log_commands=settings.log_commands,
         )
+        self._provider = provider
         outcome = self._serve(request, settings, provider, sink)
         self._observer(
             AssociationEnded(
@@ -370,6 +388,9 @@ class Acceptor:
                 how = Ending.TIMED_OUT
                 if wait is Wait.NEXT:
                     why = f"nothing came for {idle:g} s"
+            case Interrupted() if self._cut_off:
+                self._connection.abort()
+                return _Outcome(Ending.CUT_OFF, self._cut_off, remedy.CUT_OFF)
             case Interrupted():
                 self._connection.abort()
                 how, why = Ending.STOPPED, "the gateway is stopping"

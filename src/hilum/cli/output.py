@@ -26,6 +26,7 @@ _STYLES: Final = {
     "deviates": "bold red",
     "parked": "bold red",
     "held": "yellow",
+    "paused": "yellow",
     "stored only": "yellow",
     "cancelled": "yellow",
     "cancelling": "yellow",

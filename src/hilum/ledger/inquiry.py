@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Select, and_, func, or_, select
 
-from hilum.ledger import tables, views
+from hilum.ledger import annals, tables
 from hilum.ledger.shown import HistoryLine
 from hilum.ledger.tables import associations, deliveries, history, instances, jobs, results
 from hilum.ledger.transition import AnyRow
@@ -160,5 +160,5 @@ _RECENT: Final = 500
 
 def not_taken(connection: Connection, *, since: datetime) -> Sequence[HistoryLine]:
     """What was rejected, refused, ignored or broke off lately: the last lines of that kind, in the order of time."""
-    lines = views.list_history(connection, since=since, limit=_RECENT)
+    lines = annals.list_history(connection, since=since, limit=_RECENT)
     return [line for line in lines if line.event in _NOT_IN]

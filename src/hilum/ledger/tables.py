@@ -114,7 +114,6 @@ associations: Final = Table(
     Column("remove_at", UtcDateTime),
     *_lease(),
     Index(None, "state", "id"),  # ids sort by time of birth
-    Index(None, "ended_at"),
     # SQLite has no booleans: ``WHERE spooled`` is written for it as ``spooled = 1``.
     _where("ix_associations_spooled", "state", condition="spooled", sqlite="spooled = 1"),
     _where("ix_associations_tried_again", "lease_until", condition="begun > 1"),

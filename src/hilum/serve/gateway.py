@@ -28,7 +28,7 @@ from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
 from hilum.engine.process import ends
 from hilum.engine.worker import SubmitStep, WatchStep
-from hilum.errors import ConfigError, HilumError, PermanentError
+from hilum.errors import ConfigError, HilumError, PermanentError, Problem
 from hilum.fsck import Inspection
 from hilum.group.worker import CloseStep
 from hilum.job.adoption import AdoptStep
@@ -178,9 +178,7 @@ class Gateway:
             settings.dicom.scp.port,
             settings=lambda: self._assembly.acceptor,
             receiver=receiver,
-            observer=Counting(
-                metrics=self._metrics, then=Booking(book=self._senders, clock=self._clock, then=chronicle)
-            ),
+            observer=Counting(metrics=self._metrics, then=booking),
             clock=self._clock,
         )
         return self._server.start()
@@ -199,6 +197,7 @@ class Gateway:
             reload=self.reload,
             congested=self._watermark.full,
             talking=self._server.talking,
+            progress=self._server.progress,
             abort=self._server.abort,
             wake=self._wake.notify,
             metrics=self._metrics,
@@ -259,17 +258,17 @@ class Gateway:
             except HilumError as error:
                 _log.warning("senders.not_written", error=str(error))
 
-    def reload(self) -> bool:
+    def reload(self) -> config.Reload:
         """Read the configuration file again; running associations and jobs go on as they began.
 
-        Returns:
-            Whether it is in force now; if not, the log and the history say why, and nothing has changed.
+        What is wrong with it, or what has changed, also stands in the log and in the history.
         """
         with self._reloading:  # the file's watcher and SIGHUP can come at the same moment
             return self._reload()
 
-    def _reload(self) -> bool:
-        assert self._path is not None
+    def _reload(self) -> config.Reload:
+        if self._path is None:
+            raise PermanentError("this gateway's configuration came from no file: there is nothing to load again")
         old = self._assembly.settings
         try:
             new = config.load(self._path)
@@ -278,11 +277,13 @@ class Gateway:
         except (ConfigError, PermanentError) as error:
             _log.error("config.refused", problems=str(error).splitlines())
             self._note_config("refused", str(error), "mend the file; until then the last good one is in force")
-            return False
+            told = error.problems if isinstance(error, ConfigError) else [self._problem(str(error))]
+            return config.Reload(problems=tuple(told))
         except Exception as error:  # noqa: BLE001  a file that nobody foresaw must not end a gateway that works
             _log.error("config.refused", exc_info=error)
-            self._note_config("refused", f"{type(error).__name__}: see the log", "take back the last change")
-            return False
+            why = f"{type(error).__name__}: see the log"
+            self._note_config("refused", why, "take back the last change")
+            return config.Reload(problems=(self._problem(why),))
         changed = config.diff(old, new)
         self._assembly = assembly
         self._metrics.know(Names.of(assembly.settings))
@@ -292,7 +293,10 @@ class Gateway:
             _log.info("config.reloaded", changed=changed, waits_for_restart=waits)
             remedy = f"restart for: {', '.join(waits)}" if waits else ""
             self._note_config("reloaded", ", ".join(changed), remedy)
-        return True
+        return config.Reload(changed=tuple(changed), waits=tuple(waits))
+
+    def _problem(self, message: str) -> Problem:
+        return Problem(where=str(self._path), path="", message=message)
 
     def _note_config(self, event: str, why: str, remedy: str) -> None:
         try:

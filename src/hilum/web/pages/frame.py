@@ -120,6 +120,11 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     return min(int(text), most) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) else default
 
 
+def written(request: Request, name: str) -> str:
+    """A parameter of the address that somebody wrote; empty if it is not there."""
+    return request.query_params.get(name, "").strip()[:256]
+
+
 def choice(request: Request, name: str, among: Sequence[str]) -> str:
     """A parameter of the address that is one of these; empty if it is anything else."""
     text = request.query_params.get(name, "")
