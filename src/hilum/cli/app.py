@@ -48,6 +48,7 @@ _COMMANDS: Final = {
     "conformance": _RUN,
     "status": _LOOK,
     "explain": _LOOK,
+    "doctor": _LOOK,
     "jobs": _LOOK,
     "groups": _LOOK,
     "deliveries": _LOOK,
@@ -62,7 +63,6 @@ _COMMANDS: Final = {
     "echo": _SPEAK,
     "send": _SPEAK,
     "receive": _SPEAK,
-    "doctor": _SPEAK,
 }
 
 

@@ -374,7 +374,9 @@ def _delivery(
         case states.Delivery.DUE:
             wait = words.until(min((each.next_try for each in several if each.next_try), default=None), around.now)
             tone = Tone.LOOK if why else Tone.WAITS
-            what = f"{count} wait{'s' if one else ''} for {destination}, tried next {wait or 'when it is there'}"
+            what = (
+                f"{count} wait{'s' if one else ''} for {destination}, {f'tried next {wait}' if wait else 'not tried'}"
+            )
             if why:
                 remedies = (test, Remedy(text="try it now", command=command, button="Try now", action=action))
         case states.Delivery.GIVEN_UP:

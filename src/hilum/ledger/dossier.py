@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from hilum import states
 from hilum.ledger import tables, views
 from hilum.ledger.grouping import Fate
 from hilum.ledger.inquiry import COLUMNS, Kind, Match, lines_of
-from hilum.ledger.shown import AssociationView, DeliveryView, GroupView, HistoryLine, JobView, ResultView
+from hilum.ledger.shown import AssociationView, DeliveryView, GroupView, HistoryLine, JobView, ResultView, as_view
 from hilum.ledger.tables import associations, deliveries, history, instances, jobs, results
 from hilum.ledger.transition import AnyRow, NoSuchRowError
 from hilum.ledger.whereabouts import Place, Standing, place
@@ -250,13 +250,8 @@ def _associations(connection: Connection, ids: Iterable[str]) -> Sequence[Associ
     found: list[AssociationView] = []
     for chunk in _chunks(sorted(ids)[-_MOST:]):
         rows = connection.execute(select(associations).where(associations.c.id.in_(chunk)))
-        found += map(_association, rows)
+        found += (as_view(AssociationView, row) for row in rows)
     return sorted(found, key=lambda one: one.opened_at)
-
-
-def _association(row: AnyRow) -> AssociationView:
-    values = {field.name: row._mapping[field.name] for field in fields(AssociationView) if field.name in row._mapping}
-    return AssociationView(**{**values, "state": states.Association(row.state)})
 
 
 def _history(
@@ -276,13 +271,10 @@ def _history(
             queries = [lines_of(machine, chunk).limit(_MOST * 5) for chunk in _chunks(sorted(ids))]
         rows += [row for query in queries for row in connection.execute(query)]
     rows.sort(key=lambda row: (row.at, row.id))
-    names = {field.name for field in fields(HistoryLine)} - {"destination"}
+    lines = (as_view(HistoryLine, row) for row in rows)
     return [
-        HistoryLine(
-            **{name: row._mapping[name] for name in names},
-            destination=going_to.get(row.subject, "") if row.machine == "delivery" else "",
-        )
-        for row in rows
+        replace(line, destination=going_to.get(line.subject, "")) if line.machine == "delivery" else line
+        for line in lines
     ]
 
 

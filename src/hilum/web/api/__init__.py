@@ -11,7 +11,9 @@ from hilum.web.api import (
     config,
     deliveries,
     destinations,
+    doctor,
     events,
+    explain,
     groups,
     history,
     instances,
@@ -22,7 +24,20 @@ from hilum.web.api import (
 from hilum.web.desk import Desk
 from hilum.web.feed import Feed
 
-_RESOURCES = (status, associations, groups, jobs, deliveries, destinations, pictures, instances, history, config)
+_RESOURCES = (
+    status,
+    associations,
+    groups,
+    jobs,
+    deliveries,
+    destinations,
+    pictures,
+    instances,
+    history,
+    explain,
+    config,
+    doctor,
+)
 
 
 def routers(desk: Desk, feed: Feed) -> Sequence[APIRouter]:
