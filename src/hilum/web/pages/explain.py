@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -29,7 +30,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         found = inquirer(desk).explain(what, now=desk.clock(), personal=shown) if what else None
         if found is not None and found.kind and found.asked != what and not shown:
             # A Patient ID that led to one study does not stay in the address and in the browser's list.
-            return RedirectResponse(f"/explain?what={found.asked}", status_code=303)
+            return RedirectResponse(f"/explain?what={quote(found.asked)}", status_code=303)
         return frame.page(request, "explain.html", "Explain", what=what, found=found, personal_shown=shown)
 
     @routes.get("/doctor", response_class=HTMLResponse)
