@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from hilum import words
-from hilum.explain.explanation import Choice, Explanation, Finding, Remedy, Step, Tone
-from hilum.explain.findings import Around, findings
+from hilum.explain.explanation import Around, Choice, Explanation, Finding, Remedy, Step, Tone
+from hilum.explain.findings import findings
 from hilum.explain.timeline import Moment, whole_story
 from hilum.ledger.dossier import Dossier
 from hilum.ledger.inquiry import Match

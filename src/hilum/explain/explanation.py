@@ -108,3 +108,17 @@ class Explanation:
     choices: tuple[Choice, ...] = ()
     looked: tuple[str, ...] = ()
     patients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the ledger does not say.
+
+    Attributes:
+        running: Whether a gateway has the ledger; ``None``: not known.
+        missing: Associations and jobs whose folders should be there and are not.
+    """
+
+    now: datetime
+    running: bool | None = None
+    missing: frozenset[str] = frozenset()

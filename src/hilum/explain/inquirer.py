@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 from hilum import words
 from hilum.errors import TemporaryError
 from hilum.explain import answer
-from hilum.explain.explanation import Explanation, Finding, Remedy, Tone
-from hilum.explain.findings import Around
+from hilum.explain.explanation import Around, Explanation, Finding, Remedy, Tone
 from hilum.ledger import inquiry, views
 from hilum.ledger.database import Database
 from hilum.ledger.dossier import Dossier, dossier

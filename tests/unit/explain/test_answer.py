@@ -3,8 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from hilum.explain import answer
-from hilum.explain.explanation import Tone
-from hilum.explain.findings import Around, findings
+from hilum.explain.explanation import Around, Tone
+from hilum.explain.findings import findings
 from hilum.explain.timeline import Moment
 from hilum.ledger.dossier import Dossier
 from hilum.ledger.inquiry import Kind, Match
