@@ -11,6 +11,7 @@ from hilum.explain.explanation import Around, Finding, Remedy, Tone
 from hilum.ledger.dossier import Dossier, Part
 from hilum.ledger.grouping import Fate
 from hilum.ledger.shown import AssociationView, GroupView, HistoryLine
+from hilum.model import GroupKind
 
 
 def arrivals(dossier: Dossier, around: Around) -> Iterator[Finding]:
@@ -52,7 +53,7 @@ def _association(one: AssociationView, count: int, history: Sequence[HistoryLine
                 place="held",
                 subject=one.id,
                 count=count,
-                what=f"{recorded.instances(count)} from {who} are about to be accepted, as an operator asked",
+                what=f"{recorded.being(count)} about to be accepted from {who}, as an operator asked",
             )
         case states.Association.REMOVED:
             yield Finding(
@@ -60,7 +61,7 @@ def _association(one: AssociationView, count: int, history: Sequence[HistoryLine
                 place="removed",
                 subject=one.id,
                 count=count,
-                what=f"{recorded.instances(count)} from {who} were held, and removed"
+                what=f"{recorded.instances(count)} from {who} {'was' if count == 1 else 'were'} held, and removed"
                 + recorded.when(history, one.id, "expired"),
                 why=recorded.why(history, one.id, "expired") or one.why,
                 remedies=(recorded.SEND_AGAIN,),
@@ -86,7 +87,7 @@ def _held(one: AssociationView, count: int) -> Finding:
         place="held",
         subject=one.id,
         count=count,
-        what=f"{recorded.instances(count)} from {one.calling} ({one.host}) to {one.called} are held aside{until}: "
+        what=f"{recorded.being(count)} held aside{until}, from {one.calling} ({one.host}) to {one.called}: "
         "their association was not released, so no workflow starts from it",
         why=one.why,
         remedies=(
@@ -121,7 +122,7 @@ def _damaged(group: int | None, count: int, history: Sequence[HistoryLine]) -> F
         place="quarantined",
         subject=f"group:{group}",
         count=count,
-        what=f"{recorded.instances(count)} of group {group} were damaged on the disk after they had been received",
+        what=f"{recorded.instances(count)} of group {group} {'was' if count == 1 else 'were'} damaged on the disk",
         why=line.why if line else "",
         remedies=(
             Remedy(text=line.remedy if line else "have the study sent again"),
@@ -147,74 +148,53 @@ def groups(dossier: Dossier, around: Around) -> Iterator[Finding]:
 
 
 def _group(one: GroupView, count: int, history: Sequence[HistoryLine], around: Around) -> Finding | None:
-    name = f"group:{one.id}"
+    are, why = recorded.being(count), one.why
+    until = f" until {words.clock(one.remove_at)}" if one.remove_at else ""
     match one.state:
         case states.Group.OPEN:
-            wait = (
-                "an association that has sent some of it is still open"
-                if one.awaited
-                else f"nothing more comes: it closes {words.until(one.closes_at, around.now)}"
-            )
-            return Finding(
-                tone=Tone.WAITS,
-                place="group",
-                subject=name,
-                count=count,
-                what=f"{recorded.instances(count)} wait in group {one.id} for more of the same {one.kind.lower()}",
-                why=wait if one.awaited else f"if {wait}",
-                remedies=(
-                    Remedy(
-                        text="start its jobs now",
-                        command=f"hilum groups close {one.id}",
-                        button="Close now",
-                        action=f"/groups/{one.id}/close",
-                    ),
-                ),
-            )
-        case states.Group.CLOSED:
-            what = f"{recorded.instances(count)} are in group {one.id}, which is closed; its jobs are made next"
-            return Finding(
-                tone=Tone.LOOK if one.why else Tone.WAITS,
-                place="group",
-                subject=name,
-                count=count,
-                what=what,
-                why=one.why and f"the last try failed: {one.why}",
-            )
-        case states.Group.PARKED:
-            return Finding(
-                tone=Tone.WRONG,
-                place="parked",
-                subject=name,
-                count=count,
-                what=f"{recorded.instances(count)} are parked in group {one.id}: no job could be made of it",
-                why=one.why,
-                remedies=(_retry_group(one.id, "mend the cause, then try again"),),
-            )
-        case states.Group.STORED_ONLY:
-            until = f" until {words.clock(one.remove_at)}" if one.remove_at else ""
-            return Finding(
-                tone=Tone.LOOK,
-                place="stored only",
-                subject=name,
-                count=count,
-                what=f"{recorded.instances(count)} are stored in group {one.id}{until}, and no workflow wanted it",
-                why=one.why,
-                remedies=(
-                    Remedy(text=f"add an entry to workflows with clara-ae-title: {one.ae}"),
-                    _retry_group(one.id, "then give it to the workflows"),
-                ),
-            )
-        case states.Group.REMOVED:
-            return Finding(
-                tone=Tone.LOOK,
-                place="removed",
-                subject=name,
-                count=count,
-                what=f"{recorded.instances(count)} of group {one.id} were removed"
-                + recorded.when(history, str(one.id), "expired"),
-                why=recorded.why(history, str(one.id), "expired") or one.why,
-                remedies=(recorded.SEND_AGAIN,),
-            )
+            return _open_group(one, count, around)
         case states.Group.PLANNED:
             return None
+        case states.Group.CLOSED:
+            tone, place = Tone.LOOK if why else Tone.WAITS, "group"
+            what = f"{are} in group {one.id}, which is closed; its jobs are made next"
+            why, remedies = why and f"the last try failed: {why}", tuple[Remedy, ...]()
+        case states.Group.PARKED:
+            tone, place, what = Tone.WRONG, "parked", f"{are} parked in group {one.id}: no job could be made of it"
+            remedies = (_retry_group(one.id, "mend the cause, then try again"),)
+        case states.Group.STORED_ONLY:
+            tone, place = Tone.LOOK, "stored only"
+            what = f"{are} stored in group {one.id}{until}, and no workflow wanted it"
+            add = Remedy(text=f"add an entry to workflows with clara-ae-title: {one.ae}")
+            remedies = (add, _retry_group(one.id, "then give it to the workflows"))
+        case states.Group.REMOVED:
+            tone, place, remedies = Tone.LOOK, "removed", (recorded.SEND_AGAIN,)
+            when = recorded.when(history, str(one.id), "expired")
+            what = f"{recorded.instances(count)} of group {one.id} {'was' if count == 1 else 'were'} removed{when}"
+            why = recorded.why(history, str(one.id), "expired") or why
+    subject = f"group:{one.id}"
+    return Finding(tone=tone, place=place, subject=subject, count=count, what=what, why=why, remedies=remedies)
+
+
+def _open_group(one: GroupView, count: int, around: Around) -> Finding:
+    same = "" if one.kind == GroupKind.ASSOCIATION else f" of the same {one.kind.lower()}"
+    why = (
+        "an association that has sent some of it is still open"
+        if one.awaited
+        else f"if nothing more comes, it closes {words.until(one.closes_at, around.now)}"
+    )
+    close = Remedy(
+        text="start its jobs now",
+        command=f"hilum groups close {one.id}",
+        button="Close now",
+        action=f"/groups/{one.id}/close",
+    )
+    return Finding(
+        tone=Tone.WAITS,
+        place="group",
+        subject=f"group:{one.id}",
+        count=count,
+        what=f"{recorded.instances(count)} {'waits' if count == 1 else 'wait'} in group {one.id} for more{same}",
+        why=why,
+        remedies=(close,),
+    )

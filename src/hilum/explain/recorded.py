@@ -18,6 +18,11 @@ def instances(count: int) -> str:
     return words.count(count, "instance")
 
 
+def being(count: int) -> str:
+    """``1 instance is``, ``2 instances are``."""
+    return f"{instances(count)} {'is' if count == 1 else 'are'}"
+
+
 def when(history: Sequence[HistoryLine], subject: str, event: str) -> str:
     """`` at`` and when it happened last, if it did."""
     line = _line(history, subject, event)

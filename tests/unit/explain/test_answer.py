@@ -79,7 +79,7 @@ def dossier(*groups: GroupView) -> Dossier:
 def test_a_group_tells_what_it_waits_for_and_not_whose_it_is() -> None:
     [found] = findings(dossier(GROUP), Around(now=NOW, running=True))
     assert found.what == "3 instances wait in group 7 for more of the same patient"
-    assert found.why == "if nothing more comes: it closes in 20 s"
+    assert found.why == "if nothing more comes, it closes in 20 s"
     assert "ANNA" not in str(answer.of_one(dossier(GROUP), Around(now=NOW), asked="group:7"))
     assert answer.of_one(dossier(GROUP), Around(now=NOW), asked="group:7", personal=True).patients == ("ANNA-7",)
 
