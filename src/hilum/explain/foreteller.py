@@ -165,6 +165,6 @@ def sender_of(text: str) -> Sender:
     except ValueError:
         try:
             address = parse_address(str(socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][4][0]))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: a text that cannot be a host name at all
             raise PermanentError(f"{host!r} is neither an address nor a host name that can be looked up now") from error
     return Sender(calling=calling.strip(), called=called.strip(), host=str(address))

@@ -62,7 +62,7 @@ def matches(connection: Connection, text: str) -> Sequence[Match]:
         text: A UID, a Patient ID, a job's id or name, an association's id, ``group:12`` or ``delivery:12``.
     """
     kind, _, number = text.partition(":")
-    if kind in {Kind.GROUP, Kind.DELIVERY} and number.isdigit():
+    if kind in {Kind.GROUP, Kind.DELIVERY} and number.isdecimal():
         return _numbered(connection, Kind(kind), int(number[:18]))
     exact = [*_named(connection, text), *_received(connection, text), *_of_patient(connection, text)]
     if exact or len(text) < _LEAST:
