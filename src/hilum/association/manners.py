@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 from hilum.observe.durations import Durations
@@ -31,4 +30,4 @@ class Manners:
     pdus: int = 0
     pauses: Durations = field(default_factory=Durations)
     stalls: Durations = field(default_factory=Durations)
-    refused: Mapping[str, int] = MappingProxyType({})
+    refused: Mapping[str, int] = field(default_factory=dict)

@@ -28,13 +28,14 @@ class Lines:
     def ae(self, title: str, *rest: str | int) -> str:
         """Something of the entry of a called AE title; of all entries, if there is none."""
         titles = [ae.title for ae in self._settings.dicom.scp.ae_titles]
-        at = (titles.index(AETitle(title)),) if title in titles else ()
-        return self.of("dicom", "scp", "ae-titles", *at, *(rest if at else ()))
+        if title not in titles:
+            return self.of("dicom", "scp", "ae-titles")
+        return self.of("dicom", "scp", "ae-titles", titles.index(AETitle(title)), *rest)
 
     def workflow(self, name: str, *rest: str) -> str:
         """Something of the entry of a workflow."""
         names = [one.name for one in self._settings.workflows]
-        return self.of("workflows", *((names.index(name), *rest) if name in names else ()))
+        return self.of("workflows", names.index(name), *rest) if name in names else self.of("workflows")
 
     def source(self, title: str, host: str, rules: AdmissionRules) -> str:
         """The entry that lets a sender in; of all entries, if none does."""

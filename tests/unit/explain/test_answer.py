@@ -16,6 +16,10 @@ NOW = datetime(2026, 11, 22, 8, 15, tzinfo=UTC)
 OPEN = AssociationView(
     id=AssociationId("20261122T081500000001-00000001"),
     state=Association.OPEN,
+    owner="gateway",
+    port=50000,
+    ignored=0,
+    refused=0,
     calling="CT1",
     called="HILUM",
     host="10.0.0.5",
