@@ -30,7 +30,7 @@ def doctor(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find out what is wrong with this gateway, its destinations and its senders.
+    """Find out what is wrong here, there and at senders.
 
     Looks at the clock, the disks, permissions, ports, file descriptors, the ledger, the engines, each destination, and
     at what the gateway saw of its senders in the last week. Destinations are asked for an association and an echo;

@@ -34,7 +34,7 @@ def command(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell where something is, what happened to it, why, and what to do.
+    """Tell where something is, why, and what to do.
 
     WHAT is a Study, Series or SOP Instance UID, a Patient ID, a job, an association, group:12, delivery:12, or a DICOM
     file, whose UIDs are looked for. Jobs and associations may be shortened. The status is 1 if nothing is known of it.

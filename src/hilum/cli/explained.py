@@ -84,8 +84,8 @@ def tell_prospect(found: Prospect) -> None:
         stage = several[0]
         names = [one.subject for one in several[:_ALIKE]]
         more = [f"{len(several) - _ALIKE} more"] if len(several) > _ALIKE else []
-        which = f"{words.listed([*names, *more])}: " if stage.step == "instance" else ""
+        which = f" ({words.listed([*names, *more])})" if stage.step == "instance" else ""
         why = f": {stage.why}" if stage.why else ""
-        output.point(_VERDICTS[stage.verdict], f"{which}{stage.what}{why}", [_remedy(one) for one in stage.remedies])
+        output.point(_VERDICTS[stage.verdict], f"{stage.what}{why}{which}", [_remedy(one) for one in stage.remedies])
         if stage.line:
             output.paragraph(f"   {stage.line}", indent=2)
