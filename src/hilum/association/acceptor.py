@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import socket
 import time
@@ -10,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+
+import structlog
 
 from hilum.association import remedy
 from hilum.association.admission import Rejected, admit
@@ -49,7 +49,7 @@ from hilum.wire import (
     negotiate,
 )
 
-logger: Final = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,8 @@ class Acceptor:
             request = self._await_request()
             if request is not None:
                 self._answer(request)
-        except Exception:
-            # Whatever it was, it ends one connection and not the gateway.
-            logger.exception("association.fault")
+        except Exception:  # noqa: BLE001  whatever it was, it ends one connection and not the gateway
+            _log.exception("association.fault")
             self._connection.abort()
         finally:
             self._stand_up()
@@ -324,9 +323,9 @@ class Acceptor:
         except (TemporaryError, PermanentError) as error:
             self._connection.abort()
             outcome = _Outcome(Ending.FAILED, str(error), remedy.of_ending(Ending.FAILED))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  see below
             # The peer must not take silence for success, and the sink must learn that nothing follows.
-            logger.exception("association.fault")
+            _log.exception("association.fault")
             self._connection.abort()
             why = f"a fault of the gateway, {type(error).__name__}: see the log"
             outcome = _Outcome(Ending.FAILED, why, remedy.of_ending(Ending.FAILED))

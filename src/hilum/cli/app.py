@@ -24,6 +24,7 @@ from hilum.cli import (
     history,
     init,
     jobs,
+    notify,
     pause,
     receive,
     resume,
@@ -53,6 +54,7 @@ _COMMANDS: Final = {
     "groups": _LOOK,
     "deliveries": _LOOK,
     "history": _LOOK,
+    "notify": _LOOK,
     "ledger": _LOOK,
     "fsck": _LOOK,
     "retry": _ASK,
@@ -134,5 +136,6 @@ for _name, _command in (
     app.command(_name, cls=Verb)(_command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
+app.add_typer(notify.app, name="notify")
 app.add_typer(account.app, name="ledger")
 app.add_typer(doctor.app, name="doctor")

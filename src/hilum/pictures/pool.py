@@ -174,7 +174,7 @@ class Pool:
                 task.head, task.files.descriptors, wanted=lambda: not (task.abandoned.is_set() or self._closed)
             )
         except GoneError as gone:
-            _log.warning("pictures.decoder-gone", why=str(gone))
+            _log.warning("pictures.decoder_gone", why=str(gone))
             answer, process = gone, None
         except UnwantedError:
             answer, process = GoneError("nobody waits for it any more"), None

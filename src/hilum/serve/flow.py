@@ -28,6 +28,9 @@ FOLLOWS: Final[Mapping[str, Sequence[str]]] = {
     # Nobody waits for what these do.
     "sweep": (),
     "retention": (),
+    "disk": ("news",),
+    "news": ("notify",),
+    "notify": (),
     "quarantine": (),
     "senders": (),
 }

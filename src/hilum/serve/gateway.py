@@ -37,10 +37,12 @@ from hilum.job.worker import PlanStep
 from hilum.ledger import timers
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
+from hilum.notify.worker import NewsStep, TellStep
 from hilum.observe.metrics import Metrics
 from hilum.observe.names import Names
 from hilum.results.worker import CollectStep
 from hilum.runner import Runner, Step, Wake, stop_all
+from hilum.serve import distrust
 from hilum.serve.counting import Counting
 from hilum.serve.flow import Wakes
 from hilum.serve.reload import Watch
@@ -49,6 +51,7 @@ from hilum.serve.timekeeping import ClockStep
 from hilum.store.chronicle import Chronicle
 from hilum.store.disk import Watermark
 from hilum.store.durable import make_folders
+from hilum.store.pressure import DiskStep
 from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
@@ -72,6 +75,9 @@ class Gateway:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
         clock: Replaced by tests that move time.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
+
+    Attributes:
+        web_port: Where the web listens since the start; ``None``: it does not.
     """
 
     def __init__(
@@ -102,6 +108,7 @@ class Gateway:
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
+        self.web_port: int | None = None
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -131,6 +138,7 @@ class Gateway:
             drop_leases(connection)
             why = f"the clock is {put_back} behind the ledger: all timers were put back by as much" if put_back else ""
             note(connection, "gateway", self._owner, "started", now=self._clock(), why=why)
+        distrust.tell(self._database, self._owner, self._clock())
         recovered = Recovery(
             database=self._database, owner=self._owner, clock=self._clock, settings=self._assembly.store
         ).run()
@@ -148,12 +156,12 @@ class Gateway:
             self._watch.start()
             self._exit.callback(self._watch.stop)
         port = self._listen(settings)
-        web_port = self._serve_web(settings.web)
+        self.web_port = self._serve_web(settings.web)
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
             port=port,
-            web=web_port,
+            web=self.web_port,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,
@@ -246,6 +254,9 @@ class Gateway:
                 folders=lambda: quarantines(self._assembly.store.spool, self._assembly.adoption.roots),
                 keep=lambda: self._assembly.engine.keep_failed,
             ),
+            DiskStep(database=database, full=self._watermark.full),
+            NewsStep(database=database, settings=lambda: self._assembly.notify),
+            TellStep(database=database, owner=owner, clock=self._clock, settings=lambda: self._assembly.notify),
         )
 
     def _write_senders(self) -> None:
@@ -359,8 +370,12 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _end_at_once(why: str) -> NoReturn:
+def _end_at_once(ledger: Path, why: str) -> NoReturn:
     """Nothing is put in order first: that would be written into the ledger, and a crash loses nothing."""
+    # A disk that fails can also hang: the end must not wait for it.
+    leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
+    leaving.start()
+    leaving.join(timeout=1)
     _log.critical("ledger.distrusted", why=why, remedy="the gateway ends; its service manager has to start it again")
     os._exit(EXIT_DISTRUSTED)
 
@@ -377,7 +392,8 @@ def run(path: Path) -> int:
     settings = config.load(path)
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
-    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=_end_at_once)
+    ledger = Path(settings.ledger.url.removeprefix("sqlite:///"))
+    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=partial(_end_at_once, ledger))
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
         gateway.start()

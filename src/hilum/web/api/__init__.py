@@ -18,6 +18,7 @@ from hilum.web.api import (
     history,
     instances,
     jobs,
+    notices,
     pictures,
     status,
 )
@@ -35,6 +36,7 @@ _RESOURCES = (
     instances,
     history,
     explain,
+    notices,
     config,
     doctor,
 )
