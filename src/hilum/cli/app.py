@@ -18,6 +18,7 @@ from hilum.cli import (
     demo,
     doctor,
     echo,
+    explain,
     fsck,
     groups,
     history,
@@ -47,6 +48,8 @@ _COMMANDS: Final = {
     "serve": _RUN,
     "conformance": _RUN,
     "status": _LOOK,
+    "explain": _LOOK,
+    "doctor": _LOOK,
     "jobs": _LOOK,
     "groups": _LOOK,
     "deliveries": _LOOK,
@@ -62,7 +65,6 @@ _COMMANDS: Final = {
     "echo": _SPEAK,
     "send": _SPEAK,
     "receive": _SPEAK,
-    "doctor": _SPEAK,
 }
 
 
@@ -118,6 +120,7 @@ for _name, _command in (
     ("serve", serve.command),
     ("conformance", conformance.command),
     ("status", status.command),
+    ("explain", explain.command),
     ("deliveries", deliveries.command),
     ("history", history.command),
     ("fsck", fsck.command),

@@ -31,13 +31,13 @@ class Limits:
     Attributes:
         seconds: By the clock, and of processor time.
         start_seconds: Until a new process is ready.
-        memory: Address space of the process, bytes; about a third of it is the libraries.
+        memory: Address space of the process, bytes; 150 MB of it are taken by the libraries.
         pixels: Rows times columns of a frame, times the samples of a pixel.
     """
 
     seconds: float = 10.0
     start_seconds: float = 30.0
-    memory: int = 1536 * 1024 * 1024
+    memory: int = 1024 * 1024 * 1024
     pixels: int = 100_000_000
 
 

@@ -55,6 +55,7 @@ from hilum.store.pressure import DiskStep
 from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
+from hilum.store.senders import Booking, SenderBook, SenderStep
 from hilum.store.worker import EndStep, HeldStep, SweepStep
 from hilum.web.desk import Desk
 from hilum.web.server import WebServer
@@ -100,6 +101,7 @@ class Gateway:
         self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
         self._wake = Wakes()
         self._unrecorded: deque[Unrecorded] = deque()
+        self._senders = SenderBook()
         self._stopping = threading.Event()
         self._reloading = threading.Lock()
         self._refused = False
@@ -137,6 +139,7 @@ class Gateway:
         self._exit.callback(self._database.close)
         self._exit.enter_context(self._database.exclusively())
         self._database.migrate()
+        self._exit.callback(self._write_senders)
         with self._database.write() as connection:
             put_back = timers.catch_up(connection, self._clock())
             drop_leases(connection)
@@ -185,12 +188,13 @@ class Gateway:
             meter=self._metrics,
         )
         chronicle = Chronicle(database=self._database, clock=self._clock)
+        booking = Booking(book=self._senders, clock=self._clock, then=chronicle)
         self._server = Server(
             settings.dicom.scp.host,
             settings.dicom.scp.port,
             settings=lambda: self._assembly.acceptor,
             receiver=receiver,
-            observer=Counting(metrics=self._metrics, then=chronicle),
+            observer=Counting(metrics=self._metrics, then=booking),
             clock=self._clock,
         )
         return self._server.start()
@@ -223,6 +227,7 @@ class Gateway:
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             EndStep(unrecorded=self._unrecorded),
+            SenderStep(database=database, book=self._senders),
             HeldStep(
                 database=database,
                 owner=owner,
@@ -261,6 +266,16 @@ class Gateway:
             NewsStep(database=database, settings=lambda: self._assembly.notify),
             TellStep(database=database, owner=owner, clock=self._clock, settings=lambda: self._assembly.notify),
         )
+
+    def _write_senders(self) -> None:
+        """What senders did in the last second."""
+        step = SenderStep(database=self._database, book=self._senders)
+        now = self._clock()
+        for taken in step.claim(now, now, 1):
+            try:
+                step.record(taken, None, now)
+            except HilumError as error:
+                _log.warning("senders.not_written", error=str(error))
 
     def reload(self) -> config.Reload:
         """Read the configuration file again; running associations and jobs go on as they began.

@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from harness.site import Site
-from hilum.ledger import annals, searches, tables, traffic, views
+from hilum.ledger import annals, inquiry, searches, tables, traffic, views
 from hilum.ledger.database import Database
+from hilum.ledger.dossier import dossier
 from hilum.ledger.transition import drop_leases, note
 from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
@@ -27,7 +28,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=60)
 
 #: What has nothing to do with the ledger, or nothing while a gateway runs.
-NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine"}
+NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine", "senders"}
 #: These look at everything, or at all of one kind, because that is what they are asked for.
 COUNTS = {"job_counts", "group_counts", "destinations", "job_history", "waiting"}
 #: Where the views are.
@@ -228,6 +229,7 @@ ARGUMENTS: Mapping[str, Any] = {
     "instance_id": 1,
     "job_id": f"{Job.COMPLETE}1",
     "line": 1,
+    "number": 1,
     "machine": "job",
     "moment": NOW,
     "now": NOW,
@@ -341,3 +343,28 @@ def test_what_looks_at_everything_is_recognised(database: Database) -> None:
     }
     good = select(jobs.c.id).where(over).order_by(jobs.c.created_at.desc()).limit(5)
     assert list(_plan_of(database, good).faults(lists=True)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.11",
+        "1",
+        f"{Job.COMPLETE}1",
+        "comp",
+        f"{Association.RELEASED}1",
+        "release",
+        "group:11",
+        "delivery:1",
+        "nothing",
+    ],
+)
+def test_no_question_looks_at_everything(database: Database, text: str) -> None:
+    with database.read() as connection:
+        with explained() as plans:
+            found = inquiry.matches(connection, text)
+            for one in found:
+                dossier(connection, one, now=NOW)
+            inquiry.not_taken(connection, since=LONG_AGO)
+        assert bool(found) == (text != "nothing")
+    assert plans.faults() == []

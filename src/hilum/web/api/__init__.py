@@ -11,7 +11,9 @@ from hilum.web.api import (
     config,
     deliveries,
     destinations,
+    doctor,
     events,
+    explain,
     groups,
     history,
     instances,
@@ -33,8 +35,10 @@ _RESOURCES = (
     pictures,
     instances,
     history,
+    explain,
     notices,
     config,
+    doctor,
 )
 
 

@@ -89,7 +89,8 @@ function places(series) {
 }
 
 function titleOf(series) {
-  const words = [series.modality, series.description || series.what];
+  const what = series.what.replace(/ Storage$/, "");
+  const words = [what.startsWith(series.modality) ? "" : series.modality, what, series.description];
   if (series.number !== null) words.push(`series ${series.number}`);
   words.push(series.pictures ? `${series.pictures} ${series.pictures === 1 ? "picture" : "pictures"}` : "no picture");
   return words.filter(Boolean).join(", ");
@@ -134,6 +135,11 @@ class Pane {
 
   get at() {
     return this.#at;
+  }
+
+  begin(at) {
+    this.#one(".series").value = at;
+    this.choose(this.entries[at]);
   }
 
   /** Show a series, or a segmentation on its source. */
@@ -218,7 +224,7 @@ class Pane {
       const field = this.#one(`.${name}`);
       if (field !== activeElement) field.value = Math.round(value * 100) / 100;
     }
-    for (const name of ["center", "width", "preset"]) this.#one(`.${name}`).disabled = !picture.window && !this.#window;
+    this.#one(".windows").hidden = !picture.window && !this.#window; // colours have none
     this.stage.dataset.shown = `${this.#at + 1}`;
   }
 
@@ -418,7 +424,8 @@ async function open(viewer) {
     const panes = sides.map(([title, entries]) => new Pane(viewer, title, entries, store));
     viewer.querySelector(".panes").append(...panes.map((one) => one.element));
     link(viewer, panes);
-    for (const pane of panes) pane.choose(pane.entries[0]);
+    // What was found says more than any other result.
+    for (const pane of panes) pane.begin(Math.max(0, pane.entries.findIndex(({ on }) => on)));
   } catch (error) {
     state.textContent = `What there is to be seen did not come: ${error.message}`;
   }
