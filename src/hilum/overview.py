@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hilum import states, words
 from hilum.config import Settings
-from hilum.ledger import noticeboard, views
+from hilum.ledger import annals, noticeboard, views
 from hilum.ledger.database import Database
 from hilum.ledger.noticeboard import ChannelView
 from hilum.ledger.shown import AssociationView, DestinationView, GroupView, HistoryLine, JobView
@@ -62,6 +62,7 @@ class Matter(StrEnum):
     JOBS_FAILED = "jobs failed"
     GIVEN_UP = "given up"
     WAITING = "waiting"
+    PAUSED = "paused"
     REJECTED = "rejected"
     REFUSED = "refused"
     PARKED = "parked"
@@ -140,7 +141,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         reached = destinations(connection, settings)
         told = settings.notifications
         channels = noticeboard.channels(connection, {*told.webhooks, *told.mail})
-        lines = views.list_history(connection, since=now - _RECENT, limit=_LINES)
+        lines = annals.list_history(connection, since=now - _RECENT, limit=_LINES)
     disks = disks_of(settings)
     attention = (
         *_gateway(config, running, associations),
@@ -281,7 +282,19 @@ def _destinations(found: Sequence[DestinationView], now: datetime) -> Iterator[A
                 subject=one.name,
                 count=one.given_up,
             )
-        if one.due and one.last_error:
+        if one.state is states.Destination.PAUSED:
+            waits = words.count(one.due, "delivery waits", "deliveries wait")
+            yield Attention(
+                matter=Matter.PAUSED,
+                what=f"{one.name} is paused{f', and {waits} for it' if one.due else ''}",
+                why=one.last_error,
+                remedy="resume it when it may be sent to again; nothing is lost meanwhile",
+                command=f"hilum resume {one.name}",
+                subject=one.name,
+                at=one.since,
+                count=one.due,
+            )
+        elif one.due and one.last_error:
             number = words.count(one.due, "delivery waits", "deliveries wait")
             down = ", which is down" if one.state is states.Destination.DOWN else ""
             again = f"tried again {words.until(one.next_try, now)}"

@@ -8,19 +8,15 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from hilum import states
+from hilum.ledger.transition import _MACHINES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "log.md"
 _METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 
 #: The events of what has a state, by what the log calls it.
-MACHINES: Mapping[str, type[StrEnum]] = {
-    "association": states.AssociationEvent,
-    "group": states.GroupEvent,
-    "job": states.JobEvent,
-    "delivery": states.DeliveryEvent,
-    "destination": states.DestinationEvent,
+MACHINES: Mapping[str, set[StrEnum]] = {
+    machine: {event for _, event in transitions} for machine, _, transitions in _MACHINES.values()
 }
 
 

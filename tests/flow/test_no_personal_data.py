@@ -81,6 +81,8 @@ def keys(pacs: Pacs) -> Mapping[str, Any]:
         ],
         "engines": {"broken": {"type": "process", "command": ["sh", "-c", BROKEN], "attempts": 2}},
         "web": {"enabled": True, "port": 0},
+        # Nobody listens there: what was to be told stands in the ledger.
+        "notifications": {"webhooks": {"desk": {"url": "http://127.0.0.1:9/"}}},
     }
 
 
@@ -187,6 +189,7 @@ def test_nothing_of_a_patient_is_written_where_it_does_not_belong(day: Day) -> N
     written = {
         "log": day.log.read_text(),
         "history": str(day.rows("history")),
+        "notices": str(day.rows("notices")),
         "why of jobs": str([row.why for row in day.rows("jobs")]),
         "why of deliveries": str([row.why for row in day.rows("deliveries")]),
         "why of groups": str([row.why for row in day.rows("groups")]),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final
 
 from sqlalchemy import Connection
+from structlog.contextvars import bind_contextvars
 
 from hilum import states
 from hilum.clock import Clock
@@ -295,6 +296,7 @@ class TellStep:
 
     def act(self, due: DueNotice) -> Told | NotTold:
         """Tell it, once."""
+        bind_contextvars(notice=str(due.lease.id))
         settings = self.settings()
         route = settings.routes.get(due.channel)
         if route is None:

@@ -81,11 +81,14 @@ class Metrics:
         self._receiving()
         self._flow()
         self._machinery()
+        for kind in ("write", "note", "read"):
+            self._failures.labels(kind)
         self._by_machine: Mapping[str, Callable[[Change], None]] = {
             "group": self._group,
             "job": self._job,
             "delivery": self._delivery,
             "destination": self._destination,
+            "notice": self._notice,
         }
 
     def _receiving(self) -> None:
@@ -155,6 +158,7 @@ class Metrics:
             "delivery_seconds", "From when a delivery was queued to its success.", ("destination",), buckets=_DELIVERY
         )
         self._destinations = counter("destination_events", "What happened to destinations.", ("destination", "event"))
+        self._notices = counter("notice_events", "What happened to notices.", ("channel", "event"))
 
     def _machinery(self) -> None:
         counter, histogram = self._counter, self._histogram
@@ -218,6 +222,9 @@ class Metrics:
                 self._deliveries.labels(destination, event)
             for change in states.DestinationEvent:
                 self._destinations.labels(destination, change)
+        for channel in names.channels:
+            for told in (_MADE, *states.NoticeEvent):
+                self._notices.labels(channel, told)
 
     # What acceptors tell
 
@@ -316,6 +323,9 @@ class Metrics:
     def _destination(self, one: Change) -> None:
         self._destinations.labels(known(one.about["id"], self.names.destinations), one.event).inc()
 
+    def _notice(self, one: Change) -> None:
+        self._notices.labels(known(one.about["channel"], self.names.channels), one.event).inc()
+
     def transaction(self, kind: str, *, waited: float, seconds: float) -> None:
         """As ``Meter`` says."""
         self._transactions.labels(kind).observe(seconds)
@@ -333,6 +343,13 @@ class Metrics:
             self._not_moved.inc()
 
     # What steps tell
+
+    def begins(self, step: str) -> None:
+        """As ``Meter`` says: what can happen to its works begins at zero."""
+        for outcome in ("done", "failed"):
+            self._works.labels(step, outcome)
+        for counter in (self._renewed, self._not_renewed, self._lost):
+            counter.labels(step)
 
     def stepped(self, step: str, phase: Phase, seconds: float) -> None:
         """As ``Meter`` says."""

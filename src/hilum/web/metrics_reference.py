@@ -20,8 +20,8 @@ Counters and histograms tell what this process did since it was started, gauges 
 the ledger records is counted once it is committed, so that no counter tells of what was taken back; what comes over an
 association is counted when that ends.
 
-No label holds what a peer chose or what belongs to a patient: `called`, `calling`, `workflow`, `engine` and
-`destination` are names of the configuration, and whatever is not in it is `other`. `calling` knows the AE titles in
+No label holds what a peer chose or what belongs to a patient: `called`, `calling`, `workflow`, `engine`, `destination`
+and `channel` are names of the configuration, and whatever is not in it is `other`. `calling` knows the AE titles in
 `dicom.scp.sources`. `event`, `outcome`, `state` and `how` are the words that the command line and the API use; `step`
 is a part of the gateway, as in its log.
 """

@@ -17,8 +17,8 @@ from hilum.model import Topic
 from hilum.notify.port import NotTold
 from hilum.notify.wording import trial
 from hilum.web.desk import Desk
-from hilum.web.paging import Cursor, Limit, decode, page
-from hilum.web.shape import Page, shape
+from hilum.web.paging import Cursor, Limit, Sheet, decode, number, page
+from hilum.web.shape import page_of, shape
 from hilum.web.words import Done
 
 
@@ -26,16 +26,16 @@ def router(desk: Desk) -> APIRouter:
     """``/notices``."""
     routes = APIRouter(prefix="/notices", tags=["notices"])
 
-    @routes.get("", response_model=Page[shape(NoticeView)], summary="List notices")  # type: ignore[misc]
+    @routes.get("", name="list", response_model=page_of(NoticeView), summary="List notices")
     def list_notices(
         state: states.Notice | None = None,
         channel: str | None = None,
         topic: Topic | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[NoticeView]:
+    ) -> Sheet[NoticeView]:
         """Whom the gateway told of what, or will; the newest first."""
-        after = decode(cursor, (int,))
+        after = decode(cursor, (number,))
         with desk.database.read() as connection:
             found = noticeboard.list_notices(
                 connection,

@@ -45,6 +45,7 @@ NAV: Final = (
     Place(path="/deliveries", title="Deliveries"),
     Place(path="/history", title="History"),
     Place(path="/configuration", title="Configuration"),
+    Place(path="/doctor", title="Doctor"),
 )
 
 
@@ -120,6 +121,11 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     return min(int(text), most) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) else default
 
 
+def written(request: Request, name: str) -> str:
+    """A parameter of the address that somebody wrote; empty if it is not there."""
+    return request.query_params.get(name, "").strip()[:256]
+
+
 def choice(request: Request, name: str, among: Sequence[str]) -> str:
     """A parameter of the address that is one of these; empty if it is anything else."""
     text = request.query_params.get(name, "")
@@ -158,6 +164,10 @@ def _duration(span: timedelta | None) -> str:
     return "" if span is None else words.duration(span)
 
 
+def _after(seconds: float) -> str:
+    return f"+{words.duration(timedelta(seconds=seconds))}" if seconds >= 0.001 else ""
+
+
 def _sentence(text: str) -> str:
     """A clause as a sentence: with a capital letter; the rest as it is."""
     return text[:1].upper() + text[1:]
@@ -168,6 +178,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "until": _until,
     "clock": _clock,
     "duration": _duration,
+    "after": _after,
     "size": words.size,
     "count": lambda number, noun, plural="": words.count(number, noun, plural),
     "sentence": _sentence,

@@ -1,0 +1,45 @@
+"""Associations: who sends now, what is held, who was turned away and why, and what was."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from hilum.ledger import annals, searches, views
+from hilum.web.desk import Desk
+from hilum.web.pages.frame import Frame, number, written
+
+_TURNED_AWAY: Final = 20
+
+
+def router(desk: Desk, frame: Frame) -> APIRouter:
+    """``/associations``."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/associations", response_class=HTMLResponse)
+    @frame.shown
+    def associations(request: Request) -> Response:
+        limit = number(request, "limit", 50, 500)
+        calling = written(request, "calling")
+        with desk.database.read() as connection:
+            held = views.held_associations(connection)
+            past = searches.list_associations(connection, calling=calling or None, limit=limit)
+            rejected = annals.list_history(connection, machine="association", event="rejected", limit=_TURNED_AWAY)
+            dropped = annals.list_history(connection, machine="connection", limit=_TURNED_AWAY)
+        turned_away = sorted([*rejected, *dropped], key=lambda line: line.at, reverse=True)[:_TURNED_AWAY]
+        return frame.page(
+            request,
+            "associations.html",
+            "Associations",
+            talking=desk.talking(),
+            held=held[::-1],
+            past=past,
+            calling=calling,
+            limit=limit,
+            turned_away=turned_away,
+        )
+
+    return routes
