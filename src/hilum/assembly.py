@@ -18,7 +18,7 @@ from hilum.association.settings import AcceptorSettings, RequestorTimeouts
 from hilum.deliver.policy import RetryRule
 from hilum.deliver.settings import DeliverySettings
 from hilum.engine.folder import FolderEngine
-from hilum.engine.port import Engine
+from hilum.engine.port import Engine, Run
 from hilum.engine.process import ProcessEngine
 from hilum.engine.worker import EngineSettings
 from hilum.group.policy import key_of
@@ -26,6 +26,7 @@ from hilum.job import processors
 from hilum.job.adoption import AdoptionSettings
 from hilum.job.worker import PlanSettings
 from hilum.ledger.grouping import Grouping
+from hilum.ledger.shown import JobView
 from hilum.notify.mail import Mail, Security
 from hilum.notify.policy import Expectation, Retries
 from hilum.notify.webhook import Webhook
@@ -263,3 +264,20 @@ def _expectation(one: config.Expected) -> Expectation:
 def folders(settings: config.Settings) -> tuple[Path, ...]:
     """The folders that a gateway makes if they are not there."""
     return settings.storage.temporary, settings.storage.payloads, settings.storage.output
+
+
+def log_tail(settings: config.Settings, job: JobView, lines: int) -> str:
+    """The last lines that the present attempt of a job wrote; empty if there are none."""
+    engine = settings.engines.get(job.engine)
+    run = Run(
+        job_id=job.id,
+        job_name=job.name,
+        folder=Path(job.folder),
+        workflow=job.workflow,
+        workflow_name=job.workflow_name,
+        attempt=job.attempt,
+    )
+    if engine is None:
+        # The entry has left the configuration since; if it was a process, the log is where it always is.
+        return ProcessEngine(name=job.engine, command=("-",), timeout=timedelta()).logs(run, lines)
+    return engine_of(job.engine, engine).logs(run, lines)

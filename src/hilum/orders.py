@@ -5,18 +5,40 @@ Each function runs in the caller's transaction and returns what will happen, as 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
-from hilum import states
+from hilum import states, words
 from hilum.config import Settings
-from hilum.errors import PermanentError
-from hilum.ledger import dispatch, grouping, planning, reception, views, work
+from hilum.errors import PermanentError, TemporaryError
+from hilum.ledger import destinations, dispatch, grouping, planning, reception, views, work
+from hilum.ledger.database import Database
 from hilum.ledger.shown import AssociationView, GroupView, JobView
 from hilum.ledger.transition import NoSuchRowError
 from hilum.model import GroupId, JobId
 from hilum.states import IllegalTransitionError
+
+#: Deliveries that one command has tried again; who asks for more asks again.
+MOST_AT_ONCE: Final = 10_000
+_BATCH: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What a command for many deliveries came to.
+
+    Attributes:
+        done: Will be tried.
+        left: Were left alone: they are being tried just now, their files are gone, or an operator cancelled them.
+        more: There may be others; ask again.
+    """
+
+    done: int
+    left: int
+    more: bool
 
 
 def retry_job(connection: Connection, job: JobView, settings: Settings, now: datetime) -> str:
@@ -40,7 +62,9 @@ def retry_job(connection: Connection, job: JobView, settings: Settings, now: dat
         raise PermanentError(f"job {job.name} is {job.state.value} and no delivery of it waits or was given up")
     for one in again:
         dispatch.ask_retry(connection, one.id, now=now)
-    return f"{_count(len(again), 'delivery', 'deliveries')} of job {job.name} will be tried now"
+    paused = sorted({one.destination for one in again if destinations.is_paused(connection, one.destination)})
+    when = f"now, or when {words.listed(paused)} is resumed" if paused else "now"
+    return f"{_count(len(again), 'delivery', 'deliveries')} of job {job.name} will be tried {when}"
 
 
 def retry_delivery(connection: Connection, number: int, now: datetime) -> str:
@@ -56,7 +80,83 @@ def retry_delivery(connection: Connection, number: int, now: datetime) -> str:
         raise NoSuchRowError(f"there is no delivery {number}; `hilum deliveries` lists them") from None
     except IllegalTransitionError:
         raise PermanentError(f"delivery {number} has been delivered: there is nothing to retry") from None
-    return f"Delivery {number} will be tried now"
+    destination = views.delivery(connection, number, now=now).destination
+    paused = destinations.is_paused(connection, destination)
+    return f"Delivery {number} will be tried {f'when {destination} is resumed' if paused else 'now'}"
+
+
+def retry_deliveries(
+    database: Database,
+    now: datetime,
+    *,
+    state: states.Delivery,
+    destination: str | None = None,
+    job_id: str | None = None,
+) -> Retried:
+    """Try many deliveries now, in transactions of their own, so that others can write between them.
+
+    Args:
+        state: Given up, or due: those that wait for their next try.
+        job_id: Of this job, also those that an operator cancelled.
+    """
+    done, left, after = 0, 0, None
+    while done + left < MOST_AT_ONCE:
+        with database.write() as connection:
+            found = views.list_deliveries(
+                connection, now=now, state=state, destination=destination, job_id=job_id, after=after, limit=_BATCH
+            )
+            for one in found:
+                # What was asked for just now is queued anew: the list goes on behind it.
+                if one.why == work.CANCELLED and job_id is None:
+                    left += 1
+                    continue
+                try:
+                    dispatch.ask_retry(connection, one.id, now=now)
+                except (TemporaryError, PermanentError, IllegalTransitionError):
+                    left += 1  # it is being tried, or its file is gone
+                else:
+                    done += 1
+        if len(found) < _BATCH:
+            return Retried(done=done, left=left, more=False)
+        after = (found[-1].queued_at, found[-1].id)
+    return Retried(done=done, left=left, more=True)
+
+
+def pause(connection: Connection, name: str, settings: Settings, now: datetime) -> str:
+    """Send nothing more to a destination until somebody resumes it.
+
+    Raises:
+        PermanentError: It is paused already.
+        NoSuchRowError: There is none with this name.
+    """
+    _known(connection, name, settings)
+    try:
+        destinations.pause(connection, name, why="paused by an operator", now=now)
+    except IllegalTransitionError:
+        raise PermanentError(f"destination {name} is paused already") from None
+    return f"Nothing more is sent to {name}: deliveries wait until it is resumed"
+
+
+def resume(connection: Connection, name: str, settings: Settings, now: datetime) -> str:
+    """Send to a paused destination again.
+
+    Raises:
+        PermanentError: It is not paused.
+        NoSuchRowError: There is none with this name.
+    """
+    _known(connection, name, settings)
+    try:
+        due = destinations.resume(connection, name, now=now)
+    except IllegalTransitionError:
+        raise PermanentError(f"destination {name} is not paused: there is nothing to resume") from None
+    return f"Destination {name} is resumed, with {_count(due, 'delivery', 'deliveries')} due"
+
+
+def _known(connection: Connection, name: str, settings: Settings) -> None:
+    configured = [one.name for one in settings.dicom.scu.destinations]
+    if name not in configured and name not in {one.name for one in views.destinations(connection)}:
+        known = ", ".join(configured) or "none"
+        raise NoSuchRowError(f"there is no destination {name!r}; dicom.scu.destinations has: {known}")
 
 
 def retry_group(connection: Connection, number: int, now: datetime) -> str:

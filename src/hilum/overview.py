@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from hilum import states, words
 from hilum.config import Settings
-from hilum.ledger import noticeboard, views
+from hilum.ledger import annals, noticeboard, views
 from hilum.ledger.database import Database
 from hilum.ledger.noticeboard import ChannelView
 from hilum.ledger.shown import AssociationView, DestinationView, GroupView, HistoryLine, JobView
@@ -62,6 +62,7 @@ class Matter(StrEnum):
     JOBS_FAILED = "jobs failed"
     GIVEN_UP = "given up"
     WAITING = "waiting"
+    PAUSED = "paused"
     REJECTED = "rejected"
     REFUSED = "refused"
     PARKED = "parked"
@@ -138,14 +139,16 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         counts = views.job_counts(connection)
         failed = views.list_jobs(connection, state=states.Job.FAILED, limit=_EXAMPLES)
         reached = destinations(connection, settings)
+        lines = annals.list_history(connection, since=now - _RECENT, limit=_LINES)
+        reloads = annals.list_history(connection, machine="config", everything=True, limit=1)
         told = settings.notifications
         channels = noticeboard.channels(connection, {*told.webhooks, *told.mail})
-        lines = views.list_history(connection, since=now - _RECENT, limit=_LINES)
+        starts = annals.list_history(connection, machine="gateway", event="started", everything=True, limit=1)
     disks = disks_of(settings)
     attention = (
         *_gateway(config, running, associations),
         *map(_disk, (disk for disk in disks if disk.full)),
-        *_configuration(lines),
+        *_configuration(reloads, starts),
         *_jobs(counts, failed),
         *_destinations(reached, now),
         *_turned_away(lines),
@@ -240,17 +243,18 @@ def _disk(disk: Disk) -> Attention:
     )
 
 
-def _configuration(lines: Sequence[HistoryLine]) -> Iterator[Attention]:
-    told = [line for line in lines if line.machine == "config"]
-    if told and told[-1].event == "refused":
-        yield Attention(
-            matter=Matter.CONFIGURATION,
-            what="the configuration file has errors; the last good one is in force",
-            why=told[-1].why,
-            remedy=told[-1].remedy,
-            command="hilum check",
-            at=told[-1].at,
-        )
+def _configuration(reloads: Sequence[HistoryLine], starts: Sequence[HistoryLine]) -> Iterator[Attention]:
+    for line in reloads:
+        # A gateway that started since then found a file that it could use.
+        if line.event == "refused" and not any(one.id > line.id for one in starts):
+            yield Attention(
+                matter=Matter.CONFIGURATION,
+                what="the configuration file has errors; the last good one is in force",
+                why=line.why,
+                remedy=line.remedy,
+                command="hilum check",
+                at=line.at,
+            )
 
 
 def _jobs(counts: Mapping[states.Job, int], failed: Sequence[JobView]) -> Iterator[Attention]:
@@ -281,7 +285,19 @@ def _destinations(found: Sequence[DestinationView], now: datetime) -> Iterator[A
                 subject=one.name,
                 count=one.given_up,
             )
-        if one.due and one.last_error:
+        if one.state is states.Destination.PAUSED:
+            waits = words.count(one.due, "delivery waits", "deliveries wait")
+            yield Attention(
+                matter=Matter.PAUSED,
+                what=f"{one.name} is paused{f', and {waits} for it' if one.due else ''}",
+                why=one.last_error,
+                remedy="resume it when it may be sent to again; nothing is lost meanwhile",
+                command=f"hilum resume {one.name}",
+                subject=one.name,
+                at=one.since,
+                count=one.due,
+            )
+        elif one.due and one.last_error:
             number = words.count(one.due, "delivery waits", "deliveries wait")
             down = ", which is down" if one.state is states.Destination.DOWN else ""
             again = f"tried again {words.until(one.next_try, now)}"

@@ -113,6 +113,7 @@ class Destination(StrEnum):
 
     UP = "up"
     DOWN = "down"  # nothing is sent there until one attempt to open an association has come off
+    PAUSED = "paused"  # an operator wants nothing sent there
 
 
 class DestinationEvent(StrEnum):
@@ -121,6 +122,8 @@ class DestinationEvent(StrEnum):
     FAILED = "failed"
     ANSWERED = "answered"
     RETRY_ASKED = "retry asked"
+    PAUSE_ASKED = "pause asked"
+    RESUME_ASKED = "resume asked"
 
 
 class Notice(StrEnum):
@@ -202,6 +205,9 @@ DESTINATION: Final[Mapping[tuple[Destination, DestinationEvent], Destination]] =
         (Destination.DOWN, DestinationEvent.FAILED): Destination.DOWN,
         (Destination.DOWN, DestinationEvent.ANSWERED): Destination.UP,
         (Destination.DOWN, DestinationEvent.RETRY_ASKED): Destination.DOWN,
+        (Destination.UP, DestinationEvent.PAUSE_ASKED): Destination.PAUSED,
+        (Destination.DOWN, DestinationEvent.PAUSE_ASKED): Destination.PAUSED,
+        (Destination.PAUSED, DestinationEvent.RESUME_ASKED): Destination.UP,
     }
 )
 

@@ -20,6 +20,6 @@ def test_a_fault_while_reloading_is_reported_and_changes_nothing(
 
         monkeypatch.setattr(config, "load", fail)
         assert site.gateway is not None
-        assert site.gateway.reload() is False
+        assert site.gateway.reload().problems
         (line,) = site.history(machine="config")
         assert (line.event, line.why) == ("refused", "RecursionError: see the log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ import structlog
 from hilum.association import remedy
 from hilum.association.admission import Rejected, admit
 from hilum.association.capacity import Capacity
+from hilum.association.manners import STALL_SECONDS, Manners
 from hilum.association.observer import (
     AssociationAccepted,
     AssociationEnded,
@@ -21,6 +23,7 @@ from hilum.association.observer import (
     ConnectionDropped,
     Early,
     Observer,
+    Tally,
 )
 from hilum.association.provider import ObjectTooLargeError, Provider
 from hilum.association.settings import AcceptorSettings
@@ -29,6 +32,7 @@ from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut, 
 from hilum.clock import Clock
 from hilum.errors import PeerError, PermanentError, TemporaryError
 from hilum.model import AssociationId, AssociationInfo
+from hilum.observe.durations import Durations
 from hilum.wire import (
     Aborted,
     AssociateRefused,
@@ -98,6 +102,15 @@ class Acceptor:
         )
         self._seated = False
         self._association: AssociationInfo | None = None
+        self._pauses, self._stalls = Durations(), Durations()
+        self._refused: Counter[str] = Counter()
+        self._provider: Provider | None = None
+        self._cut_off = ""
+
+    @property
+    def tally(self) -> Tally:
+        """What has come over the association so far; any thread may ask."""
+        return Tally() if self._provider is None else self._provider.tally
 
     @property
     def association(self) -> AssociationInfo | None:
@@ -111,6 +124,15 @@ class Acceptor:
 
     def interrupt(self) -> None:
         """Abort the association, or drop the connection that has none; any thread may call it."""
+        self._link.interrupt()
+
+    def cut_off(self, why: str) -> None:
+        """Abort the association because an operator wants it; any thread may call it.
+
+        Args:
+            why: Who asked, and by what.
+        """
+        self._cut_off = why
         self._link.interrupt()
 
     def cut(self) -> None:
@@ -248,6 +270,7 @@ class Acceptor:
             object_bytes=settings.object_bytes,
             log_commands=settings.log_commands,
         )
+        self._provider = provider
         outcome = self._serve(request, settings, provider, sink)
         self._observer(
             AssociationEnded(
@@ -257,6 +280,14 @@ class Acceptor:
                 remedy=outcome.remedy,
                 tally=provider.tally,
                 duration=timedelta(seconds=time.monotonic() - began),
+                manners=Manners(
+                    implementation=request.implementation_version_name or request.implementation_class_uid,
+                    takes=self._connection.peer_max_pdu_length,
+                    pdus=self._connection.pdus_received,
+                    pauses=self._pauses,
+                    stalls=self._stalls,
+                    refused=dict(self._refused),
+                ),
             )
         )
 
@@ -264,6 +295,7 @@ class Acceptor:
         """Queue the A-ASSOCIATE-AC."""
         results = negotiate(request.contexts, settings.negotiation, common=request.common_extended)
         self._connection.accept(results)
+        self._refused.update(result.abstract_syntax for result in results if not result.accepted)
         self._observer(
             AssociationAccepted(
                 association=association,
@@ -314,7 +346,10 @@ class Acceptor:
             PeerError: The peer must be aborted.
         """
         while True:
+            inside = provider.receiving
             events = self._link.flush() or self._link.receive(idle, "the next message")
+            if inside and self._link.waited > STALL_SECONDS:
+                self._stalls.add(int(self._link.waited * 1e9))
             run: list[memoryview] = []  # fragments of one data set that came with one read
             release = False
             for event in events:
@@ -325,6 +360,7 @@ class Acceptor:
                             provider.data(run, last=True)
                             run = []
                     case CommandReceived(context_id=context_id, command=command):
+                        self._pauses.add(int(self._link.waited * 1e9))
                         if command.has_data:
                             self._link.widen()
                         provider.command(context_id, command)
@@ -351,6 +387,9 @@ class Acceptor:
                 how = Ending.TIMED_OUT
                 if wait is Wait.NEXT:
                     why = f"nothing came for {idle:g} s"
+            case Interrupted() if self._cut_off:
+                self._connection.abort()
+                return _Outcome(Ending.CUT_OFF, self._cut_off, remedy.CUT_OFF)
             case Interrupted():
                 self._connection.abort()
                 how, why = Ending.STOPPED, "the gateway is stopping"

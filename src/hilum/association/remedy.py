@@ -18,6 +18,9 @@ TOO_LARGE: Final = "if instances of this size are right, raise dicom.scp.limits.
 #: More connections without an association than ``dicom.scp.limits`` allows.
 TOO_MANY: Final = "find out what opens connections and does not use them, or raise that limit in dicom.scp.limits"
 
+#: An association that an operator aborted.
+CUT_OFF: Final = "accept what it stored, or have the device send it again"
+
 _WAITS: Final = {
     Wait.NEXT: "the sender hangs, or pauses longer than dicom.scp.timeouts.idle: see its log, or raise that",
     Wait.PDU: "the network or the sender is very slow: check both, or raise dicom.scp.timeouts.pdu",

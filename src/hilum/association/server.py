@@ -8,7 +8,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -20,7 +20,7 @@ from hilum.association.acceptor import Acceptor
 from hilum.association.admission import parse_address
 from hilum.association.capacity import Capacity
 from hilum.association.names import HostNames
-from hilum.association.observer import ConnectionDropped, Early, Observer
+from hilum.association.observer import ConnectionDropped, Early, Observer, Tally
 from hilum.association.settings import AcceptorSettings
 from hilum.association.sink import Receiver
 from hilum.clock import Clock, utc_now
@@ -91,12 +91,21 @@ class Server:
         found = [info for acceptor in self._running() if (info := acceptor.association) is not None]
         return sorted(found, key=lambda info: info.opened_at)
 
-    def abort(self, association: str) -> bool:
-        """Abort the open association with this id; whether it was open. From any thread."""
+    def progress(self) -> Mapping[str, Tally]:
+        """What has come over each open association so far, by its id; from any thread."""
+        running = self._running()
+        return {info.id: one.tally for one in running if (info := one.association) is not None}
+
+    def abort(self, association: str, why: str) -> bool:
+        """Abort the open association with this id for an operator; whether it was open. From any thread.
+
+        Args:
+            why: Who asked, and by what.
+        """
         for acceptor in self._running():
             info = acceptor.association
             if info is not None and info.id == association:
-                acceptor.interrupt()
+                acceptor.cut_off(why)
                 return True
         return False
 

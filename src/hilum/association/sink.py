@@ -21,6 +21,7 @@ class Ending(StrEnum):
     TIMED_OUT = "timed out"
     PROTOCOL_ERROR = "protocol error"  # the peer broke PS3 and was aborted
     STOPPED = "gateway stopped"
+    CUT_OFF = "aborted by an operator"
     FAILED = "gateway failed"  # a fault of ours, e.g. the ledger could not record the release
 
 

@@ -12,7 +12,7 @@ from hilum.cli.options import AsJson, Config, config_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hilum.cli.probe import Probe
+    from hilum.association.probe import Probe
     from hilum.config import Settings
     from hilum.errors import Problem
 
@@ -32,6 +32,7 @@ def command(
     from hilum import config as configuration
     from hilum.cli import output
     from hilum.cli.exit import ExitCode, FailedError
+    from hilum.cli.probe import code
     from hilum.errors import ConfigError
 
     if schema:
@@ -56,7 +57,7 @@ def command(
         _verdict(path, settings, warnings, faults)
     if faults:
         raise FailedError(ExitCode.USAGE)
-    if worst := max((one.code for one in probes.values()), default=ExitCode.OK):
+    if worst := max((code(one) for one in probes.values()), default=ExitCode.OK):
         raise FailedError(worst)
 
 
@@ -87,7 +88,7 @@ def _probe_all(settings: Settings) -> dict[str, Probe]:
     from concurrent.futures import ThreadPoolExecutor
 
     from hilum.association.peer import Peer
-    from hilum.cli.probe import probe
+    from hilum.association.probe import probe
     from hilum.cli.span import requestor_timeouts
 
     scu = settings.dicom.scu

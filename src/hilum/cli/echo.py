@@ -26,11 +26,12 @@ def command(
     brackets.
     """
     from hilum import words
+    from hilum.association.probe import probe
     from hilum.cli import output
     from hilum.cli.directory import look_up
     from hilum.cli.exit import FailedError, UsageError, complain
     from hilum.cli.peer import find
-    from hilum.cli.probe import document, probe
+    from hilum.cli.probe import code, document
     from hilum.cli.span import requestor_timeouts
 
     found = find(peer, call=call, own=aetitle, directory=look_up(config))
@@ -40,7 +41,7 @@ def command(
     result = probe(found.peer, found.calling, timeouts)
     if as_json:
         output.emit({"peer": found.peer, "calling": found.calling, **document(result)})
-    elif result.code == 0:
+    elif result.answered:
         assert result.echo is not None
         assert result.association is not None
         output.say(
@@ -51,5 +52,5 @@ def command(
         complain(f"{found.peer}: {result.found}")
         if result.remedy:
             complain(result.remedy)
-    if result.code:
-        raise FailedError(result.code)
+    if failed := code(result):
+        raise FailedError(failed)

@@ -67,6 +67,7 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
     from hilum import words
     from hilum.cli import output
     from hilum.cli.output import Column
+    from hilum.explain import standing
 
     if not groups:
         output.say("No such groups.")
@@ -90,7 +91,7 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
             str(one.instances),
             one.calling,
             words.ago(one.opened_at, now),
-            _next(one, now),
+            standing.of_group(one, now),
         ]
         for one in groups
     ]
@@ -102,15 +103,6 @@ def print_groups(groups: Sequence[GroupView], now: datetime, *, key: bool = Fals
     for one in groups:
         if one.why:
             output.paragraph(f"group {one.id}: {one.why}", indent=indent)
-
-
-def _next(group: GroupView, now: datetime) -> str:
-    from hilum import states, words
-
-    if group.state != states.Group.OPEN:
-        return words.count(group.jobs, "job") if group.jobs else ""
-    # Its window does not end before the association does.
-    return "still receiving" if group.awaited else f"closes {words.until(group.closes_at, now)}"
 
 
 @app.command("close", cls=Verb)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 
 from hilum import words
-from hilum.assembly import engine_of
+from hilum.assembly import log_tail
 from hilum.cli import output
-from hilum.cli.jobs import results_text
 from hilum.cli.ledger import Office
 from hilum.cli.output import Column
 from hilum.clock import utc_now
-from hilum.engine.port import Run
-from hilum.engine.process import ProcessEngine
-from hilum.explain import timeline
+from hilum.explain import standing, timeline
 from hilum.ledger import views, work
 from hilum.ledger.shown import DeliveryView, JobView, ResultView
 from hilum.wire import name_of
@@ -38,7 +34,7 @@ def tell(office: Office, wanted: str, *, lines: int, as_json: bool) -> None:
         results = views.job_results(connection, job.id)
         deliveries = views.list_deliveries(connection, now=now, job_id=job.id, limit=None)
         history = views.job_history(connection, job)
-    log = log_tail(office, job, lines) if lines else ""
+    log = log_tail(office.settings, job, lines) if lines else ""
     if as_json:
         output.emit(
             {
@@ -80,7 +76,7 @@ def _head(job: JobView, now: datetime) -> None:
             ("called AE title", job.ae),
             ("input", f"{words.count(job.instances, 'instance')}, {words.size(job.bytes)}" if job.instances else ""),
             ("engine", f"{job.engine}, attempt {job.attempt} of {job.last_attempt}"),
-            ("results", results_text(job)),
+            ("results", standing.of_results(job)),
             ("destinations", ", ".join(job.destinations) or "none: results stay in the folder"),
             ("folder", job.folder),
             ("removal", removal),
@@ -147,20 +143,3 @@ def _reasons(delivery: DeliveryView) -> Iterator[str]:
         yield delivery.why
     if delivery.destination_down and delivery.destination_down != delivery.why:
         yield f"down, nothing is sent there: {delivery.destination_down}"
-
-
-def log_tail(office: Office, job: JobView, lines: int) -> str:
-    """The last lines that the present attempt wrote; empty if there are none."""
-    engine = office.settings.engines.get(job.engine)
-    run = Run(
-        job_id=job.id,
-        job_name=job.name,
-        folder=Path(job.folder),
-        workflow=job.workflow,
-        workflow_name=job.workflow_name,
-        attempt=job.attempt,
-    )
-    if engine is None:
-        # The entry has left the configuration since; if it was a process, the log is where it always is.
-        return ProcessEngine(name=job.engine, command=("-",), timeout=timedelta()).logs(run, lines)
-    return engine_of(job.engine, engine).logs(run, lines)

@@ -59,6 +59,7 @@ def _print(jobs: Sequence[JobView], now: datetime, limit: int) -> None:
     from hilum import words
     from hilum.cli import output
     from hilum.cli.output import Column
+    from hilum.explain import standing
 
     if not jobs:
         output.say("No such jobs.")
@@ -80,24 +81,13 @@ def _print(jobs: Sequence[JobView], now: datetime, limit: int) -> None:
             job.ae,
             job.workflow_name,
             str(job.instances),
-            results_text(job),
+            standing.of_results(job),
         )
         for job in jobs
     ]
     output.table(columns, rows)
     if len(jobs) == limit:
         output.remark(f"These are the newest {limit}; --limit shows more.")
-
-
-def results_text(job: JobView) -> str:
-    """How the deliveries of a job stand, in a few words."""
-    total = job.due + job.delivered + job.given_up
-    if not total:
-        return f"{job.results} kept" if job.results else ""
-    parts = [f"{job.delivered}/{total} delivered"]
-    if job.given_up:
-        parts.append(f"{job.given_up} given up")
-    return ", ".join(parts)
 
 
 @app.command("show", cls=Verb)

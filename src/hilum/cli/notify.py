@@ -32,7 +32,7 @@ def list_(
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """List notices: whom the gateway told of what, by webhook or mail.
+    """List notices: whom the gateway told of what.
 
     `hilum notify test` sends a test notice through every channel, and tells what happened.
     """

@@ -1,99 +1,26 @@
-"""Asks a peer for a C-ECHO and tells in plain words what was found and what to do about it."""
+"""What a C-ECHO showed, for the command line."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from datetime import timedelta
-
 from hilum import words
-from hilum.association.peer import AssociationRejectedError, Peer
-from hilum.association.requestor import Requestor
-from hilum.association.settings import RequestorTimeouts
+from hilum.association.probe import Probe
 from hilum.cli.exit import ExitCode, code_of
-from hilum.errors import PermanentError, TemporaryError
-from hilum.model import AETitle
-from hilum.wire import IMPLICIT_LE, VERIFICATION, Reject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """What a C-ECHO showed.
-
-    Attributes:
-        found: One clause.
-        remedy: What to do about it; empty when all is well.
-        status: What the peer answered; ``None``: it did not come to that.
-        association: From the beginning of the connection to the accepted association; ``None``: there was none.
-        echo: From the request to the answer.
-    """
-
-    code: ExitCode
-    found: str
-    remedy: str = ""
-    status: str | None = None
-    association: timedelta | None = None
-    echo: timedelta | None = None
-
-
-def probe(peer: Peer, calling: AETitle, timeouts: RequestorTimeouts) -> Probe:
-    """Open an association, ask for one echo, release. Never raises what a peer can cause."""
-    began = time.monotonic()
-    try:
-        association = Requestor.open(peer, calling, [(VERIFICATION, IMPLICIT_LE)], timeouts=timeouts)
-    except (TemporaryError, PermanentError) as error:
-        return Probe(code=code_of(error), found=_clause(error, peer), remedy=remedy_for(error, peer, calling))
-    opened = time.monotonic()
-    try:
-        status = association.echo()
-    except (TemporaryError, PermanentError) as error:
-        remedy = ""
-        if isinstance(error, PermanentError):
-            remedy = "the titles and the address are right; switch verification on at the peer to be able to test it"
-        return Probe(
-            code=code_of(error),
-            found=_clause(error, peer),
-            remedy=remedy,
-            association=timedelta(seconds=opened - began),
-        )
-    finally:
-        answered = time.monotonic()
-        association.release()
-    return Probe(
-        code=ExitCode.OK if status == 0 else ExitCode.FAILED,
-        found=f"answered {words.status(status)}, {words.status_meaning(status)}",
-        remedy="" if status == 0 else "look into the peer's log for the reason",
-        status=words.status(status),
-        association=timedelta(seconds=opened - began),
-        echo=timedelta(seconds=answered - opened),
-    )
+def code(result: Probe) -> ExitCode:
+    """What a command that only asked ends with."""
+    if result.error is not None:
+        return code_of(result.error)
+    return ExitCode.OK if result.answered else ExitCode.FAILED
 
 
 def document(result: Probe) -> dict[str, object]:
     """It as JSON has it."""
     times = {"association-seconds": result.association, "echo-seconds": result.echo}
     return {
-        "answered": result.code == ExitCode.OK,
-        "status": result.status,
+        "answered": result.answered,
+        "status": None if result.status is None else words.status(result.status),
         "found": result.found,
         "remedy": result.remedy,
         **{name: None if span is None else round(span.total_seconds(), 6) for name, span in times.items()},
     }
-
-
-def remedy_for(error: Exception, peer: Peer, calling: AETitle) -> str:
-    """What to do when an association was rejected; empty when the error itself says it."""
-    if not isinstance(error, AssociationRejectedError):
-        return ""
-    if error.reject == Reject.CALLING_NOT_RECOGNIZED:
-        return f"register the calling AE title {calling} with this host's address at the peer, or use a title it knows"
-    if error.reject == Reject.CALLED_NOT_RECOGNIZED:
-        return f"the peer does not call itself {peer.called}: ask for its AE title, upper and lower case matter"
-    if error.reject.transient:
-        return "try again later; if it stays so, look at the peer's limit of associations and at its disk"
-    return "look into the peer's log for the reason"
-
-
-def _clause(error: Exception, peer: Peer) -> str:
-    """The error without the peer's name in front: the caller has said whom it asked."""
-    return str(error).removeprefix(f"{peer}: ").removeprefix(f"{peer} ")

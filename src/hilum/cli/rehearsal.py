@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -21,16 +22,16 @@ from pathlib import Path
 from typing import Final, Self
 
 from hilum import states, words
+from hilum.assembly import log_tail
 from hilum.association.peer import Peer
+from hilum.association.probe import probe
 from hilum.association.settings import RequestorTimeouts
 from hilum.cli import output
 from hilum.cli.child import Child, ChildError, wait_for
-from hilum.cli.job_report import log_tail
 from hilum.cli.ledger import Office, opened
 from hilum.cli.outbox import Outgoing, examine
 from hilum.cli.output import Column
 from hilum.cli.phantom import Series, write_series
-from hilum.cli.probe import probe
 from hilum.cli.sending import Sender
 from hilum.errors import PermanentError
 from hilum.explain import timeline
@@ -43,6 +44,8 @@ _MODALITY: Final = AETitle("MODALITY")
 _START: Final = timedelta(seconds=30)
 _JOB: Final = timedelta(minutes=5)
 _STEPS: Final = 7
+#: In the log of a gateway, in whichever form.
+_DASHBOARD: Final = re.compile(r'dashboard\W+(http://[^\s"\']+)')
 #: What examples/lung imports.
 _NEEDED: Final = ("numpy", "scipy", "highdicom")
 
@@ -186,7 +189,7 @@ class Rehearsal:
             gateway = self._start("gateway", ("serve", "--config", str(self._place.config)))
 
             def answers() -> bool | None:
-                return True if probe(self._peer, _MODALITY, RequestorTimeouts()).code == 0 else None
+                return True if probe(self._peer, _MODALITY, RequestorTimeouts()).answered else None
 
             wait_for("the gateway to answer a C-ECHO", answers, self._children, _START)
             self._note(f"AE title HILUM on port {port}, process {gateway.pid}; configured by app.yaml")
@@ -232,7 +235,7 @@ class Rehearsal:
 
             job = wait_for("the job to be complete", complete, self._children, _JOB)
             if job.state is states.Job.FAILED:
-                log = log_tail(office, job, 20)
+                log = log_tail(office.settings, job, 20)
                 raise ChildError(
                     "\n  ".join([f"job {job.name} failed: {job.why}; the end of its log:", *log.splitlines()])
                 )
@@ -249,7 +252,7 @@ class Rehearsal:
         sentences = [(True, f"Job {job.name} has {job.instances} instances, {size}")]
         sentences.append((job.started_at is not None, "The workflow examples/lung/segment.py runs as a process"))
         if job.finished_at:
-            sentences += [(True, f"  its log: {line}") for line in log_tail(office, job, 10).splitlines()]
+            sentences += [(True, f"  its log: {line}") for line in log_tail(office.settings, job, 10).splitlines()]
         sentences.append((job.results > 0, f"It wrote {words.count(job.results, 'DICOM file')}"))
         sentences.append((job.state is states.Job.COMPLETE, f"{job.delivered} of {job.results} accepted by the PACS"))
         for happened, sentence in sentences:
@@ -305,6 +308,8 @@ class Rehearsal:
         output.say("The gateway and the PACS go on until Ctrl-C. Meanwhile, in that folder:")
         output.say(f"  hilum send HILUM@127.0.0.1:{self._ports['gateway']} -aet MODALITY modality")
         output.say("  hilum status")
+        if found := next(filter(None, (_DASHBOARD.search(child.said()) for child in self._children)), None):
+            output.say(f"In a browser: {found[1]}")
         sys.stdout.flush()
         try:
             wait_for("Ctrl-C", lambda: None, self._children, timedelta(days=365))

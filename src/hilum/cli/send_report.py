@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from hilum import words
+from hilum.association.probe import remedy_for
 from hilum.cli import output
 from hilum.cli.exit import ExitCode, FailedError, code_of, complain
 from hilum.cli.outbox import Skipped
 from hilum.cli.output import Column
 from hilum.cli.peer import Found
-from hilum.cli.probe import remedy_for
 from hilum.cli.sending import Report
 
 #: Files named one by one; of more only the number is told. --verbose and --json name all.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hilum.config.advice import warnings
-from hilum.config.changes import diff, needs_restart
+from hilum.config.changes import Reload, diff, needs_restart
 from hilum.config.dicom import AE, AbortedAssociations, Destination, Durability, Scp, Scu, Source
-from hilum.config.effective import dump
-from hilum.config.loader import load
+from hilum.config.effective import dump, tree
+from hilum.config.loader import load, loads
 from hilum.config.notifications import Expected, Mail, Notifications, Webhook
 from hilum.config.schema import json_schema
 from hilum.config.settings import Engine, FolderEngine, ProcessEngine, Settings, Storage, Web, Workflow
@@ -23,6 +23,7 @@ __all__ = [
     "Mail",
     "Notifications",
     "ProcessEngine",
+    "Reload",
     "Scp",
     "Scu",
     "Settings",
@@ -36,6 +37,8 @@ __all__ = [
     "init_template",
     "json_schema",
     "load",
+    "loads",
     "needs_restart",
+    "tree",
     "warnings",
 ]

@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hilum.config.dicom import AE, Destination
 from hilum.config.keys import all_keys, fields_of
 from hilum.config.kinds import Mark, Section
 from hilum.config.settings import Settings, Workflow
+from hilum.errors import Problem
 
 #: Entries of lists that have a name are compared by it, so that one more at the top does not change them all.
 _NAMES: Mapping[type[Section], str] = {AE: "ae_title", Destination: "name", Workflow: "name"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """What came of reading a configuration again.
+
+    Attributes:
+        problems: Why it is not in force, in the order of the file; empty: it is.
+        changed: The paths of everything that is different now.
+        waits: Those of them that count only from the next start on.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    changed: tuple[str, ...] = ()
+    waits: tuple[str, ...] = ()
 
 
 def diff(old: Settings, new: Settings) -> list[str]:

@@ -62,6 +62,15 @@ def read(path: Path) -> str:
         raise UnreadableError("this is a folder; expected a YAML file, usually called app.yaml") from None
     except OSError as error:
         raise UnreadableError(f"the file cannot be read: {error.strerror}; check its owner and mode") from None
+    return decoded(data)
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file's content.
+
+    Raises:
+        UnreadableError: It cannot be a configuration.
+    """
     if len(data) > MAX_FILE_BYTES:
         raise UnreadableError("the file is larger than 1 MiB; expected a configuration of some kilobytes")
     try:

@@ -18,18 +18,23 @@ def dump(settings: Settings) -> str:
     """All settings with their defaults as YAML; loading it gives the same, except for secrets, which are masked."""
     from ruamel.yaml import YAML  # noqa: PLC0415 - slow to import, see load
 
-    tree = _tidy(settings.model_dump(mode="json", by_alias=True, exclude_none=True))
-    _mask(tree)
-    for workflow in tree["workflows"]:
-        if len(workflow["destination-name"]) == 1:
-            workflow["destination-name"] = workflow["destination-name"][0]
     yaml = YAML(typ="rt", pure=True)
     yaml.default_flow_style = False
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
     text = io.StringIO()
-    yaml.dump(tree, text)
+    yaml.dump(tree(settings), text)
     return text.getvalue()
+
+
+def tree(settings: Settings) -> dict[str, Any]:
+    """The same as mappings, lists and plain values, by the keys of app.yaml."""
+    found: dict[str, Any] = _tidy(settings.model_dump(mode="json", by_alias=True, exclude_none=True))
+    _mask(found)
+    for workflow in found["workflows"]:
+        if len(workflow["destination-name"]) == 1:
+            workflow["destination-name"] = workflow["destination-name"][0]
+    return found
 
 
 def _tidy(value: Any, key: str = "") -> Any:  # noqa: ANN401 - values of a file

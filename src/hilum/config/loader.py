@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -31,11 +31,31 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """
     # The YAML library takes as long to import as everything else here; commands that read no file do without.
     from hilum.config import document  # noqa: PLC0415
+
+    return _load(lambda: document.read(path), path, environ)
+
+
+def loads(data: bytes, path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The same with a content that a file could have.
+
+    Args:
+        path: Of that file, which is not looked at.
+
+    Raises:
+        ConfigError: As ``load``.
+    """
+    from hilum.config import document  # noqa: PLC0415
+
+    return _load(lambda: document.decoded(data), path, environ)
+
+
+def _load(read: Callable[[], str], path: Path, environ: Mapping[str, str]) -> Settings:
+    from hilum.config import document  # noqa: PLC0415
     from hilum.config.environment import override  # noqa: PLC0415
 
     places = Places(file=str(path))
     try:
-        tree, findings = document.parse(document.read(path), places)
+        tree, findings = document.parse(read(), places)
     except document.UnreadableError as error:
         raise ConfigError([places.at(error.position, error.message).problem]) from None
     folder = path.absolute().parent

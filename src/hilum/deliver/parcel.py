@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 from typing import Final, Protocol
 
 from hilum.association.peer import AssociationRejectedError, Peer
@@ -17,7 +16,7 @@ from hilum.deliver import policy
 from hilum.deliver.ahead import Ahead
 from hilum.deliver.result_file import DamagedError, UnreadableError
 from hilum.deliver.settings import DeliverySettings
-from hilum.deliver.slots import Slots, StoppedError
+from hilum.deliver.slots import Slots, Stop, StoppedError
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger.dispatch import DueFile, Parcel
 from hilum.ledger.transition import PoisonError
@@ -89,14 +88,14 @@ class Carrier:
     """Carries one parcel.
 
     Attributes:
-        stopping: Set when the gateway stops: a parcel ends after the file that is on its way.
+        stopping: Says when the parcel is to end, after the file that is on its way.
     """
 
     parcel: Parcel
     peer: Peer
     settings: DeliverySettings
     slots: Slots
-    stopping: Event
+    stopping: Stop
     record: Record
     outcome: Outcome = field(default_factory=Outcome)
 

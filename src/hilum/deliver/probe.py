@@ -48,7 +48,7 @@ class ProbeStep:
         """Those whose time has come, or whose entry in the configuration has changed."""
         self._see_changes()
         with self.database.read() as connection:
-            self._mended &= ledger.names_down(connection)
+            self._mended &= ledger.names_not_up(connection)
             if not ledger.anything_to_ask(connection, now, self._mended):
                 return ()
         with self.database.write() as connection:

@@ -6,14 +6,21 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Protocol
 
 #: How soon who waits for a place notices that the gateway stops.
 _LOOK_SECONDS: Final = 0.5
 
 
+class Stop(Protocol):
+    """Something that says when to stop: a ``threading.Event``, for example."""
+
+    def is_set(self) -> bool:
+        """Whether it is time; once it is, it stays so."""
+
+
 class StoppedError(Exception):
-    """The gateway stops: what has not begun is left for the next start."""
+    """It is time to stop: what has not begun is left for later."""
 
 
 class Slots:
@@ -24,11 +31,11 @@ class Slots:
         self._taken = 0
 
     @contextmanager
-    def one(self, limit: int, stopping: threading.Event | None = None) -> Iterator[None]:
+    def one(self, limit: int, stopping: Stop | None = None) -> Iterator[None]:
         """Wait for a free slot and hold it.
 
         Raises:
-            StoppedError: There was none before the gateway was stopped.
+            StoppedError: There was none before it was time to stop.
         """
         with self._free:
             while not self._free.wait_for(lambda: self._taken < limit, _LOOK_SECONDS):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, assert_never
+from typing import ClassVar, Final, assert_never
 
 from sqlalchemy import Connection
 from structlog.contextvars import bind_contextvars
@@ -23,6 +24,28 @@ from hilum.errors import TemporaryError
 from hilum.ledger import destinations, dispatch
 from hilum.ledger.database import Database
 from hilum.model import Answer
+
+#: How soon a parcel that is under way ends after somebody paused its destination.
+_LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _End:
+    """When a parcel ends before its last file: the gateway stops, or its destination is paused."""
+
+    database: Database
+    destination: str
+    stopping: threading.Event
+    _seen: bool = False
+    _look_at: float = field(default_factory=lambda: time.monotonic() + _LOOK_SECONDS)
+
+    def is_set(self) -> bool:
+        """As ``slots.Stop`` says; asked before each file."""
+        if not self._seen and time.monotonic() >= self._look_at:
+            with self.database.read() as connection:
+                self._seen = destinations.is_paused(connection, self.destination)
+            self._look_at = time.monotonic() + _LOOK_SECONDS
+        return self._seen or self.stopping.is_set()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +90,7 @@ class SendStep:
     def _claim_one(self, now: datetime, until: datetime) -> dispatch.Parcel | None:
         avoid = self._traffic.full(self._most())
         with self.database.read() as connection:
-            self._traffic.slow(destinations.names_down(connection))
+            self._traffic.slow(destinations.names_not_up(connection))
             due = dispatch.next_due(connection, now, avoid)
         if due is None or due > now:
             return None
@@ -99,9 +122,8 @@ class SendStep:
         peer = settings.destinations.get(parcel.destination)
         if peer is None:
             return Outcome(down=unknown(parcel.destination))
-        carrier = Carrier(
-            parcel=parcel, peer=peer, settings=settings, slots=self._slots, stopping=self.stopping, record=self
-        )
+        end = _End(database=self.database, destination=parcel.destination, stopping=self.stopping)
+        carrier = Carrier(parcel=parcel, peer=peer, settings=settings, slots=self._slots, stopping=end, record=self)
         return carrier.carry()
 
     def begins(self, file: dispatch.DueFile) -> None:

@@ -63,12 +63,14 @@ class Entry:
     """One instance.
 
     Attributes:
+        id: Of its row.
         number: Of its file in the association.
         digest: Of the data set; empty: it was received before digests were kept.
         jobs: Those of its group; a processor may have left it out of some.
         deliveries: How many of these jobs' results are in which state; those without any are left out.
     """
 
+    id: int
     association: str
     number: int
     calling: str
@@ -107,15 +109,23 @@ class Account:
         last = 0
         while rows := self.connection.execute(_PIECE_OF_INSTANCES, {"last": last}).all():
             last = rows[-1].id
-            works = _works(self.connection, sorted({row.group_id for row in rows if row.group_id is not None}))
-            for row in rows:
-                entry = _entry(row, works.get(row.group_id, _NONE))
+            for entry in entries_of(self.connection, rows):
                 self._places[entry.place] += 1
                 yield entry
 
     def sums(self) -> Sums:
         """What the entries that were read add up to, beside what associations say they received."""
         return _sums(self.connection, self._places)
+
+
+def entries_of(connection: Connection, rows: Sequence[AnyRow]) -> Sequence[Entry]:
+    """Where instances are.
+
+    Args:
+        rows: As a query made of ``INSTANCES`` gives them; some hundreds at most.
+    """
+    works = _works(connection, sorted({row.group_id for row in rows if row.group_id is not None}))
+    return [_entry(row, works.get(row.group_id, _NONE)) for row in rows]
 
 
 def sums(connection: Connection) -> Sums:
@@ -161,7 +171,8 @@ def _count_places(connection: Connection) -> Mapping[Place, int]:
     return places
 
 
-_PIECE_OF_INSTANCES: Final = (
+#: Instances with all that tells where they are.
+INSTANCES: Final = (
     select(
         instances,
         associations.c.calling,
@@ -172,10 +183,8 @@ _PIECE_OF_INSTANCES: Final = (
     )
     .join_from(instances, associations, associations.c.id == instances.c.association_id)
     .join(groups, groups.c.id == instances.c.group_id, isouter=True)
-    .where(instances.c.id > bindparam("last"))
-    .order_by(instances.c.id)
-    .limit(_PIECE)
 )
+_PIECE_OF_INSTANCES: Final = INSTANCES.where(instances.c.id > bindparam("last")).order_by(instances.c.id).limit(_PIECE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +224,7 @@ def _entry(row: AnyRow, works: _Works) -> Entry:
     kept = sum(job.state is not states.Job.REMOVED for job in works.jobs)
     standing = _standing(row.fate, row.association_state, row.group_state, len(works.jobs), kept)
     return Entry(
+        id=row.id,
         association=row.association_id,
         number=row.number,
         calling=row.calling,

@@ -1,7 +1,8 @@
-"""How destinations answer: which are down, since when, and when each is asked again.
+"""How destinations answer: which are down or paused, since when, and when each is asked again.
 
-A destination without a row has never failed. History gets a line when one goes down and when it comes back; that it is
-still down is written into its row alone, since a week of silence would be hundreds of lines that say the same.
+A destination without a row has never failed and was never paused. History gets a line when one goes down and when it
+comes back; that it is still down is written into its row alone, since a week of silence would be hundreds of lines that
+say the same.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class Silent:
     pairs: tuple[tuple[str, str], ...]
 
 
-def down() -> Select[Any]:
-    """The names of destinations to which nothing is sent now."""
-    return select(destinations.c.id).where(destinations.c.state == states.Destination.DOWN)
+def not_up() -> Select[Any]:
+    """The names of destinations to which nothing is sent now: they are down, or paused."""
+    return select(destinations.c.id).where(destinations.c.state != states.Destination.UP)
 
 
 def waited_for() -> CTE:
@@ -51,9 +52,9 @@ def waited_for() -> CTE:
     return names.union_all(select(following.correlate(names).scalar_subquery()).where(names.c.name.is_not(None)))
 
 
-def names_down(connection: Connection) -> frozenset[str]:
+def names_not_up(connection: Connection) -> frozenset[str]:
     """The same, as they are at this moment."""
-    return frozenset(connection.execute(down()).scalars().all())
+    return frozenset(connection.execute(not_up()).scalars().all())
 
 
 def failures(connection: Connection, name: str) -> int:
@@ -65,16 +66,25 @@ def failures(connection: Connection, name: str) -> int:
 def went_down(
     connection: Connection, name: str, *, failures: int, not_before: datetime, why: str, remedy: str, now: datetime
 ) -> None:
-    """Nothing more is sent there until it has been asked and has answered; no news if another association told it."""
-    state = connection.execute(select(destinations.c.state).where(destinations.c.id == name)).scalar_one_or_none()
-    if state == states.Destination.DOWN:
+    """Nothing more is sent there until it has been asked and has answered.
+
+    No news if another association has told it; and of one that was paused meanwhile it is seen when that is over.
+    """
+    if _state(connection, name, now=now) is not states.Destination.UP:
         return
-    if state is None:
-        new = {"id": name, "state": states.Destination.UP, "since": now, "failures": 0, "not_before": now}
-        connection.execute(destinations.insert(), new)
     values = {"since": now, "failures": failures, "not_before": not_before, "why": why}
     event = states.DestinationEvent.FAILED
     apply(connection, destinations, name, event, now=now, why=why, remedy=remedy, values=values)
+
+
+def _state(connection: Connection, name: str, *, now: datetime) -> states.Destination:
+    """How it stands; from now on it has a row."""
+    state = connection.execute(select(destinations.c.state).where(destinations.c.id == name)).scalar_one_or_none()
+    if state is None:
+        state = states.Destination.UP
+        new = {"id": name, "state": state, "since": now, "failures": 0, "not_before": now}
+        connection.execute(destinations.insert(), new)
+    return states.Destination(state)
 
 
 def took_something(connection: Connection, name: str) -> None:
@@ -181,3 +191,41 @@ def ask_at_once(connection: Connection, name: str, *, now: datetime) -> None:
     if connection.execute(select(destinations.c.id).where(waits)).one_or_none() is not None:
         event = states.DestinationEvent.RETRY_ASKED
         apply(connection, destinations, name, event, now=now, why="asked by an operator", values={"not_before": now})
+
+
+def pause(connection: Connection, name: str, *, why: str, now: datetime) -> None:
+    """Command of an operator: send nothing more there, nor ask how it is; what is on its way now still arrives.
+
+    Raises:
+        IllegalTransitionError: It is paused already.
+    """
+    _state(connection, name, now=now)
+    # Whoever asks it just now, because it was down, finds that this counts for nothing: the fence has moved on.
+    values = {"since": now, "why": why, "fence": _NEXT_FENCE}
+    apply(connection, destinations, name, states.DestinationEvent.PAUSE_ASKED, now=now, why=why, values=values)
+
+
+def resume(connection: Connection, name: str, *, now: datetime) -> int:
+    """Command of an operator: send there again; how many deliveries are due.
+
+    The time that it was paused does not count for ``give-up-after``.
+
+    Raises:
+        IllegalTransitionError: It is not paused.
+    """
+    _state(connection, name, now=now)
+    values = {"since": now, "why": "", "failures": 0, "not_before": now}
+    why = "asked by an operator"
+    apply(connection, destinations, name, states.DestinationEvent.RESUME_ASKED, now=now, why=why, values=values)
+    due = update(deliveries).where(IS_DUE, deliveries.c.destination == name)
+    return connection.execute(due.values(queued_at=now)).rowcount
+
+
+def is_paused(connection: Connection, name: str) -> bool:
+    """Whether an operator wants nothing sent there."""
+    return connection.execute(select(destinations.c.state).where(destinations.c.id == name)).scalar() == _PAUSED
+
+
+_PAUSED: Final = states.Destination.PAUSED
+#: One object, so that its statement is made once.
+_NEXT_FENCE: Final = destinations.c.fence + 1

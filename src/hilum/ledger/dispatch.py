@@ -84,7 +84,7 @@ def claim_parcel(
     other is blamed.
 
     Args:
-        avoid: Destinations that are not to be used now; those that are down never are.
+        avoid: Destinations that are not to be used now; those that are down or paused never are.
         newest_first: For a destination, whether it gets the newest of what was never tried instead of the oldest.
     """
     ready = and_(_ready(now, avoid), _no_second_suspect(connection, now))
@@ -124,7 +124,7 @@ def _sendable(now: datetime, avoid: Collection[str]) -> ColumnElement[bool]:
         IS_DUE,
         unleased(deliveries, now),
         deliveries.c.destination.not_in(sorted(avoid)),
-        deliveries.c.destination.not_in(destinations.down()),
+        deliveries.c.destination.not_in(destinations.not_up()),
     )
 
 
@@ -136,7 +136,7 @@ def _first_of_each(what: ColumnElement[Any], where: ColumnElement[bool], avoid: 
     names = destinations.waited_for()
     there = select(what).where(where, deliveries.c.destination == names.c.name).correlate(names)
     first = there.order_by(deliveries.c.not_before, deliveries.c.id).limit(1).scalar_subquery()
-    up = and_(names.c.name.not_in(sorted(avoid)), names.c.name.not_in(destinations.down()))
+    up = and_(names.c.name.not_in(sorted(avoid)), names.c.name.not_in(destinations.not_up()))
     return select(first.label("first")).where(names.c.name.is_not(None), up)
 
 
@@ -211,7 +211,7 @@ def _parts(leases: Sequence[Lease]) -> Iterator[Sequence[Lease]]:
 
 
 def next_due(connection: Connection, now: datetime, avoid: Collection[str]) -> datetime | None:
-    """When the next delivery may be tried, those to destinations in ``avoid`` or down not counted."""
+    """When the next delivery may be tried, those to destinations in ``avoid``, down or paused not counted."""
     firsts = _first_of_each(deliveries.c.not_before, _sendable(now, avoid), avoid).subquery()
     found: datetime | None = connection.execute(select(func.min(firsts.c.first))).scalar_one_or_none()
     return found

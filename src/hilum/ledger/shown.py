@@ -6,10 +6,13 @@ stored: whoever prints it makes it harmless.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any, TypeVar
 
 from hilum import states
+from hilum.ledger.transition import AnyRow
 from hilum.model import AssociationId, DeliveryId, GroupId, JobId, ResultId
 
 
@@ -18,8 +21,11 @@ class AssociationView:
     """An association that stored something.
 
     Attributes:
+        owner: The gateway it came to.
         instances: How many it stored; known once it has ended, 0 until then.
         bytes: Of them; as with ``instances``.
+        ignored: How many were answered with success and not wanted; as with ``instances``.
+        refused: How many were answered with a failure; as with ``instances``.
         why: Why it is held.
         folder: Below ``storage.temporary``.
         remove_at: When its files go if it is held and nobody accepts it.
@@ -27,13 +33,17 @@ class AssociationView:
 
     id: AssociationId
     state: states.Association
+    owner: str
     calling: str
     called: str
     host: str
+    port: int
     opened_at: datetime
     ended_at: datetime | None
     instances: int
     bytes: int
+    ignored: int
+    refused: int
     why: str
     folder: str
     remove_at: datetime | None
@@ -142,8 +152,10 @@ class DeliveryView:
         not_before: Not tried before this.
         status: The last C-STORE status, if the peer gave one.
         why: What went wrong last.
-        next_try: When a due one is tried next, its destination being asked first if it is down; ``None``: never.
-        destination_down: Of a due one, why nothing is sent to its destination now; empty if that is up.
+        next_try: When a due one is tried next, its destination being asked first if it is down; ``None``: never,
+            or not before its destination is resumed.
+        destination_down: Of a due one, why nothing is sent to its destination now: it is down, or paused; empty if it
+            is up.
     """
 
     id: DeliveryId
@@ -170,13 +182,13 @@ class DestinationView:
     """How deliveries to one destination stand.
 
     Attributes:
-        state: How it answered last.
+        state: How it answered last, or that it is paused.
         since: Since when; ``None``: it has never failed.
         failures: In a row.
         given_up: Those that an operator cancelled not counted: somebody knows of them.
-        next_try: When the next due one may be tried; ``None``: none is due.
-        last_error: Of the destination while it is down; else of a delivery that is due or given up, the one touched
-            last; empty when there is none.
+        next_try: When the next due one may be tried; ``None``: none is due, or it is paused.
+        last_error: Of the destination while it is down or paused; else of a delivery that is due or given up, the one
+            touched last; empty when there is none.
     """
 
     name: str
@@ -195,8 +207,8 @@ class HistoryLine:
     """One line of history.
 
     Attributes:
-        machine: What it is about: association, connection, group, job, delivery, instance, result, folder, gateway,
-            config.
+        machine: What it is about: association, connection, group, job, delivery, destination, instance, result, folder,
+            gateway, config.
         subject: The row's id, or what there is instead.
         destination: Of a delivery, where it goes; else empty.
     """
@@ -211,3 +223,24 @@ class HistoryLine:
     why: str
     remedy: str
     destination: str = ""
+
+
+View = TypeVar("View", AssociationView, GroupView, JobView, ResultView, DeliveryView, HistoryLine)
+
+#: How each column that is not text, number or time becomes what the view promises.
+_KINDS: Mapping[tuple[type, str], Any] = {
+    (AssociationView, "state"): states.Association,
+    (GroupView, "state"): states.Group,
+    (GroupView, "awaited"): bool,
+    (JobView, "state"): states.Job,
+    (JobView, "destinations"): tuple,
+    (DeliveryView, "state"): states.Delivery,
+    (DeliveryView, "sending"): bool,
+}
+
+
+def as_view(kind: type[View], row: AnyRow) -> View:
+    """A row that has the columns of a view, under their names."""
+    found = row._mapping
+    names = [field.name for field in fields(kind) if field.name in found]
+    return kind(**{name: _KINDS.get((kind, name), lambda value: value)(found[name]) for name in names})

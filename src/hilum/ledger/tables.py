@@ -116,7 +116,6 @@ associations: Final = Table(
     *_lease(),
     Index(None, "calling", "opened_at"),
     Index(None, "state", "id"),  # ids sort by time of birth
-    Index(None, "ended_at"),
     # SQLite has no booleans: ``WHERE spooled`` is written for it as ``spooled = 1``.
     _where("ix_associations_spooled", "state", condition="spooled", sqlite="spooled = 1"),
     _where("ix_associations_tried_again", "lease_until", condition="begun > 1"),

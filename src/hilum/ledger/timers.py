@@ -26,7 +26,7 @@ _TIMERS: Final[Mapping[Table, tuple[tuple[str, ...], Collection[str]]]] = {
     ),
     jobs: (("not_before", "started_at", "remove_at"), {states.Job.REMOVED}),
     deliveries: (("not_before", "queued_at"), {states.Delivery.DELIVERED, states.Delivery.GIVEN_UP}),
-    destinations: (("not_before",), {states.Destination.UP}),
+    destinations: (("not_before",), {states.Destination.UP, states.Destination.PAUSED}),
     notices: (("not_before", "due_at", "last_at"), {states.Notice.SENT, states.Notice.GIVEN_UP}),
 }
 

@@ -6,9 +6,9 @@ Lists begin with what is newest unless something else is said.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,10 +16,8 @@ from sqlalchemy import (
     Connection,
     Select,
     Table,
-    Text,
     and_,
     case,
-    cast,
     func,
     or_,
     select,
@@ -29,38 +27,21 @@ from sqlalchemy import (
 
 from hilum import states
 from hilum.ledger import tables
+from hilum.ledger.annals import job_history as job_history  # noqa: PLC0414  also from here
+from hilum.ledger.annals import list_history as list_history  # noqa: PLC0414
 from hilum.ledger.grouping import no_contributor
 from hilum.ledger.shown import (
     AssociationView,
     DeliveryView,
     DestinationView,
     GroupView,
-    HistoryLine,
     JobView,
     ResultView,
+    as_view,
 )
-from hilum.ledger.tables import associations, deliveries, groups, history, instances, jobs, results
+from hilum.ledger.tables import associations, deliveries, groups, instances, jobs, results
 from hilum.ledger.transition import AnyRow, NoSuchRowError
 from hilum.ledger.work import CANCELLED
-
-View = TypeVar("View", AssociationView, GroupView, JobView, ResultView, DeliveryView, HistoryLine)
-
-#: How each column that is not text, number or time becomes what the view promises.
-_KINDS: Mapping[tuple[type, str], Any] = {
-    (AssociationView, "state"): states.Association,
-    (GroupView, "state"): states.Group,
-    (GroupView, "awaited"): bool,
-    (JobView, "state"): states.Job,
-    (JobView, "destinations"): tuple,
-    (DeliveryView, "state"): states.Delivery,
-    (DeliveryView, "sending"): bool,
-}
-
-
-def _view(kind: type[View], row: AnyRow) -> View:
-    found = row._mapping
-    names = [field.name for field in fields(kind) if field.name in found]
-    return kind(**{name: _KINDS.get((kind, name), lambda value: value)(found[name]) for name in names})
 
 
 def open_associations(connection: Connection) -> Sequence[AssociationView]:
@@ -75,7 +56,7 @@ def held_associations(connection: Connection) -> Sequence[AssociationView]:
 
 def _associations(connection: Connection, state: states.Association) -> Sequence[AssociationView]:
     query = select(associations).where(associations.c.state == state).order_by(associations.c.opened_at)
-    return [_view(AssociationView, row) for row in connection.execute(query)]
+    return [as_view(AssociationView, row) for row in connection.execute(query)]
 
 
 def find_held(connection: Connection, association: str) -> AssociationView:
@@ -97,24 +78,47 @@ def find_held(connection: Connection, association: str) -> AssociationView:
 
 
 def list_groups(
-    connection: Connection, *, states_wanted: Collection[states.Group] = (), limit: int = 50
+    connection: Connection,
+    *,
+    states_wanted: Collection[states.Group] = (),
+    ae: str | None = None,
+    study: str | None = None,
+    patient: str | None = None,
+    after: tuple[datetime | None, int] | None = None,
+    limit: int = 50,
 ) -> Sequence[GroupView]:
     """Open groups first, those that close next at the top; then the others, the newest first.
 
     Args:
         states_wanted: Only groups in these; empty = all but removed ones.
+        study: Only groups that have instances of this Study Instance UID; ``patient`` likewise.
+        after: Where to go on: when an open group closes, or ``None`` for another one, and its number.
     """
     wanted = states_wanted or [state for state in states.Group if state is not states.Group.REMOVED]
     is_open = groups.c.state == states.Group.OPEN
     soonest = select(groups.c.id).order_by(groups.c.closes_at, groups.c.id.desc())
     newest = select(groups.c.id).order_by(groups.c.id.desc())
+    if after is not None:
+        closes_at, number = after
+        if closes_at is None:
+            wanted = [state for state in wanted if state is not states.Group.OPEN]
+            newest = newest.where(groups.c.id < number)
+        else:
+            behind = or_(groups.c.closes_at > closes_at, groups.c.id < number)
+            soonest = soonest.where(groups.c.closes_at >= closes_at, behind)
+    if not wanted:
+        return []
+    about: list[ColumnElement[bool]] = [] if ae is None else [groups.c.ae == ae]
+    if (with_these := _groups_with(study, patient)) is not None:
+        about.append(groups.c.id.in_(with_these))
+    state_of = groups.c.state if with_these is None else tables.by_no_index(groups.c.state)
     chosen = _first_of_each(
-        (soonest if state is states.Group.OPEN else newest).where(groups.c.state == state).limit(limit)
+        (soonest if state is states.Group.OPEN else newest).where(state_of == state, *about).limit(limit)
         for state in dict.fromkeys(wanted)
     )
     order = (case((is_open, 0), else_=1), case((is_open, groups.c.closes_at)), groups.c.id.desc())
     query = _group_query().where(groups.c.id.in_(chosen)).order_by(*order).limit(limit)
-    return [_view(GroupView, row) for row in connection.execute(query)]
+    return [as_view(GroupView, row) for row in connection.execute(query)]
 
 
 def _first_of_each(parts: Iterable[Select[Any]]) -> CompoundSelect[Any]:
@@ -123,6 +127,14 @@ def _first_of_each(parts: Iterable[Select[Any]]) -> CompoundSelect[Any]:
     What is shown beside each row is then looked up for these alone.
     """
     return union_all(*(select(part.subquery()) for part in parts))
+
+
+def _groups_with(study: str | None, patient: str | None) -> Select[Any] | None:
+    """The numbers of groups that have instances of a study or patient; ``None``: neither was asked for."""
+    about = [instances.c.study == study] if study is not None else []
+    if patient is not None:
+        about.append((tables.by_no_index(instances.c.patient_id) if about else instances.c.patient_id) == patient)
+    return select(instances.c.group_id).where(instances.c.group_id.is_not(None), *about) if about else None
 
 
 def group(connection: Connection, group_id: int) -> GroupView:
@@ -134,7 +146,7 @@ def group(connection: Connection, group_id: int) -> GroupView:
     row = connection.execute(_group_query().where(groups.c.id == group_id)).one_or_none()
     if row is None:
         raise NoSuchRowError(f"there is no group {group_id}; `hilum groups` lists them")
-    return _view(GroupView, row)
+    return as_view(GroupView, row)
 
 
 def _group_query() -> Select[Any]:
@@ -149,6 +161,12 @@ def list_jobs(
     state: states.Job | None = None,
     ae: str | None = None,
     workflow: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    study: str | None = None,
+    patient: str | None = None,
+    group_id: int | None = None,
+    after: tuple[datetime, str] | None = None,
     limit: int = 50,
 ) -> Sequence[JobView]:
     """Jobs, the newest first.
@@ -156,17 +174,31 @@ def list_jobs(
     Args:
         state: ``None`` = all but removed ones.
         workflow: The name of its entry in ``workflows``, or what ``job.meta`` holds.
+        since: Only jobs made at this time or later; ``until``: before it.
+        study: Only jobs whose group has instances of this Study Instance UID; ``patient`` likewise.
+        after: Where to go on: when a job was made, and its id.
     """
     order = (jobs.c.created_at.desc(), jobs.c.id)
-    part = select(jobs.c.id).order_by(*order).limit(limit)
-    if ae is not None:
-        part = part.where(jobs.c.ae == ae)
+    about: list[ColumnElement[bool]] = [] if ae is None else [jobs.c.ae == ae]
     if workflow is not None:
-        part = part.where(or_(jobs.c.workflow_name == workflow, jobs.c.workflow == workflow))
+        about.append(or_(jobs.c.workflow_name == workflow, jobs.c.workflow == workflow))
     wanted = [state] if state else [one for one in states.Job if one is not states.Job.REMOVED]
-    chosen = _first_of_each(part.where(jobs.c.state == one) for one in wanted)
+    with_these = _groups_with(study, patient)
+    few = with_these is not None or group_id is not None
+    about += [] if since is None else [jobs.c.created_at >= since]
+    about += [] if until is None else [jobs.c.created_at < until]
+    if after is not None:
+        made_at, number = after
+        about += [jobs.c.created_at <= made_at, or_(jobs.c.created_at < made_at, jobs.c.id > number)]
+    if with_these is not None:
+        about.append(jobs.c.group_id.in_(with_these))
+    if group_id is not None:
+        about.append(jobs.c.group_id == group_id)
+    part = select(jobs.c.id).where(*about).order_by(*order).limit(limit)
+    state_of = tables.by_no_index(jobs.c.state) if few else jobs.c.state
+    chosen = _first_of_each(part.where(state_of == one) for one in wanted)
     query = _job_query().where(jobs.c.id.in_(chosen)).order_by(*order).limit(limit)
-    return [_view(JobView, row) for row in connection.execute(query)]
+    return [as_view(JobView, row) for row in connection.execute(query)]
 
 
 def job(connection: Connection, job_id: str) -> JobView:
@@ -178,7 +210,7 @@ def job(connection: Connection, job_id: str) -> JobView:
     row = connection.execute(_job_query().where(jobs.c.id == job_id)).one_or_none()
     if row is None:
         raise NoSuchRowError(f"there is no job {job_id}; `hilum jobs` lists them")
-    return _view(JobView, row)
+    return as_view(JobView, row)
 
 
 def _job_query() -> Select[Any]:
@@ -213,10 +245,19 @@ def _counts(table: Table) -> Select[Any]:
     return select(table.c.state, func.count().label("number")).group_by(table.c.state)
 
 
-def job_results(connection: Connection, job_id: str) -> Sequence[ResultView]:
-    """The DICOM files that a job wrote, by path."""
-    query = select(results).where(results.c.job_id == job_id).order_by(results.c.path)
-    return [_view(ResultView, row) for row in connection.execute(query)]
+def job_results(
+    connection: Connection, job_id: str, *, after: str | None = None, limit: int | None = None
+) -> Sequence[ResultView]:
+    """The DICOM files that a job wrote, by path.
+
+    Args:
+        after: Only those whose path comes behind this one.
+        limit: ``None`` = all.
+    """
+    query = select(results).where(results.c.job_id == job_id).order_by(results.c.path).limit(limit)
+    if after is not None:
+        query = query.where(results.c.path > after)
+    return [as_view(ResultView, row) for row in connection.execute(query)]
 
 
 def list_deliveries(
@@ -226,22 +267,48 @@ def list_deliveries(
     state: states.Delivery | None = None,
     destination: str | None = None,
     job_id: str | None = None,
+    after: tuple[datetime, int] | None = None,
     limit: int | None = 50,
 ) -> Sequence[DeliveryView]:
     """Deliveries, those queued last first, within a job by path.
 
     Args:
+        after: Where to go on: when a delivery was queued, and its number.
         limit: ``None`` = all.
     """
+    query = _delivery_query(now).order_by(*_LAST_QUEUED)
+    behind: list[ColumnElement[bool]] = []
+    if after is not None:
+        queued_at, number = after
+        behind = [deliveries.c.queued_at <= queued_at]
+        behind.append(or_(deliveries.c.queued_at < queued_at, deliveries.c.id > number))
+    among = [state] if state else list(states.Delivery)
+    if limit is None or job_id is not None:
+        wanted: list[ColumnElement[bool]] = [tables.by_no_index(deliveries.c.state).in_(among)]
+        if job_id is not None:
+            wanted.append(deliveries.c.job_id == job_id)
+        if destination is not None:
+            wanted.append(tables.by_no_index(deliveries.c.destination) == destination)
+        query = query.where(*wanted, *behind)
+    else:
+        part = select(deliveries.c.id).where(*behind).order_by(*_LAST_QUEUED).limit(limit)
+        if destination is not None:
+            part = part.where(deliveries.c.destination == destination)
+        query = query.where(deliveries.c.id.in_(_first_of_each(part.where(deliveries.c.state == one) for one in among)))
+    return [as_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
+
+
+def _delivery_query(now: datetime) -> Select[Any]:
     due = deliveries.c.state == states.Delivery.DUE
-    down = and_(
-        tables.destinations.c.id == deliveries.c.destination, tables.destinations.c.state == states.Destination.DOWN
+    not_up = and_(
+        tables.destinations.c.id == deliveries.c.destination, tables.destinations.c.state != states.Destination.UP
     )
     later = case(
+        (tables.destinations.c.state == states.Destination.PAUSED, None),
         (tables.destinations.c.not_before > deliveries.c.not_before, tables.destinations.c.not_before),
         else_=deliveries.c.not_before,
     )
-    query = (
+    return (
         select(
             deliveries,
             jobs.c.name.label("job_name"),
@@ -254,27 +321,24 @@ def list_deliveries(
         )
         .join(jobs, jobs.c.id == deliveries.c.job_id)
         .join(results, results.c.id == deliveries.c.result_id)
-        .join(tables.destinations, down, isouter=True)
-        .order_by(*_LAST_QUEUED)
+        .join(tables.destinations, not_up, isouter=True)
     )
-    among = [state] if state else list(states.Delivery)
-    if limit is None or job_id is not None:
-        wanted: list[ColumnElement[bool]] = [tables.by_no_index(deliveries.c.state).in_(among)]
-        if job_id is not None:
-            wanted.append(deliveries.c.job_id == job_id)
-        if destination is not None:
-            wanted.append(tables.by_no_index(deliveries.c.destination) == destination)
-        query = query.where(*wanted)
-    else:
-        part = select(deliveries.c.id).join(results, results.c.id == deliveries.c.result_id)
-        part = part.order_by(*_LAST_QUEUED).limit(limit)
-        if destination is not None:
-            part = part.where(deliveries.c.destination == destination)
-        query = query.where(deliveries.c.id.in_(_first_of_each(part.where(deliveries.c.state == one) for one in among)))
-    return [_view(DeliveryView, row) for row in connection.execute(query if limit is None else query.limit(limit))]
 
 
-_LAST_QUEUED: Final = (deliveries.c.queued_at.desc(), deliveries.c.job_id, results.c.path, deliveries.c.destination)
+def delivery(connection: Connection, number: int, *, now: datetime) -> DeliveryView:
+    """One delivery.
+
+    Raises:
+        NoSuchRowError: There is none with this number.
+    """
+    row = connection.execute(_delivery_query(now).where(deliveries.c.id == number)).one_or_none()
+    if row is None:
+        raise NoSuchRowError(f"there is no delivery {number}; `hilum deliveries` lists them")
+    return as_view(DeliveryView, row)
+
+
+#: What is queued together gets its numbers in the order of paths.
+_LAST_QUEUED: Final = (deliveries.c.queued_at.desc(), deliveries.c.id)
 
 
 def destinations(connection: Connection) -> Sequence[DestinationView]:
@@ -314,7 +378,8 @@ def _destination(connection: Connection, name: str, entry: dict[str, Any], answe
     )
     if answers is None or view.state is states.Destination.UP:
         return replace(view, last_error=_last_error(connection, name))
-    next_try = None if view.next_try is None else max(view.next_try, answers.not_before)
+    paused = view.state is states.Destination.PAUSED
+    next_try = None if paused or view.next_try is None else max(view.next_try, answers.not_before)
     return replace(view, next_try=next_try, last_error=answers.why)
 
 
@@ -329,66 +394,9 @@ def _last_error(connection: Connection, destination: str) -> str:
     return why or ""
 
 
-def list_history(
-    connection: Connection,
-    *,
-    since: datetime | None = None,
-    before: int | None = None,
-    everything: bool = False,
-    limit: int = 100,
-) -> Sequence[HistoryLine]:
-    """What was refused, ignored, held, tried in vain, given up or removed; the last lines, in the order of time.
-
-    Args:
-        before: Only lines with a smaller id: to page backwards.
-        everything: Every change of every row, too.
-    """
-    query = select(history).order_by(history.c.id.desc()).limit(limit)
-    if before is not None:
-        query = query.where(history.c.id < before)
-    if not everything:
-        query = query.where(tables.IS_NOTABLE)
-    if since is not None:
-        query = query.where(history.c.at >= since)
-        if everything:  # where to stop on the way back: times do not always rise with the numbers
-            # "+ 0", or SQLite would look for the least number from the first line on, not from the index of times.
-            first = connection.execute(select(func.min(history.c.id + 0)).where(history.c.at >= since)).scalar_one()
-            query = query.where(history.c.id >= (first or 0))
-    return _lines(connection, connection.execute(query).all()[::-1])
-
-
-def job_history(connection: Connection, view: JobView) -> Sequence[HistoryLine]:
-    """All that happened to a job, its group, its results and its deliveries, in the order of time."""
-    own = select(cast(deliveries.c.id, Text)).where(deliveries.c.job_id == view.id)
-    about: list[ColumnElement[bool]] = [
-        and_(history.c.machine == "job", history.c.subject == view.id),
-        and_(history.c.machine == "delivery", history.c.subject.in_(own)),
-        and_(history.c.machine == "result", history.c.subject.startswith(f"{view.id}:", autoescape=True)),
-    ]
-    if view.group_id is not None:
-        about.append(and_(history.c.machine == "group", history.c.subject == str(view.group_id)))
-    query = select(history).where(or_(*about)).order_by(history.c.at, history.c.id)
-    return _lines(connection, connection.execute(query).all())
-
-
-def _lines(connection: Connection, rows: Sequence[AnyRow]) -> Sequence[HistoryLine]:
-    """With the destinations of deliveries, which the lines themselves do not name."""
-    numbers = sorted({int(row.subject) for row in rows if row.machine == "delivery"})
-    going_to: dict[str, str] = {}
-    while numbers:
-        chunk, numbers = numbers[:500], numbers[500:]  # SQLite takes some thousand parameters at most
-        found = connection.execute(select(deliveries.c.id, deliveries.c.destination).where(deliveries.c.id.in_(chunk)))
-        going_to |= {str(row.id): row.destination for row in found}
-    lines = (_view(HistoryLine, row) for row in rows)
-    return [
-        replace(line, destination=going_to.get(line.subject, "")) if line.machine == "delivery" else line
-        for line in lines
-    ]
-
-
 def senders(connection: Connection, group_id: int) -> Sequence[AssociationView]:
     """The associations that contributed to a group, in the order in which they were opened."""
     of_it = select(instances.c.association_id).where(instances.c.group_id == group_id)
     contributed = union(of_it.where(tables.IS_GROUPED), of_it.where(tables.IS_APART))  # each has its index
     query = select(associations).where(associations.c.id.in_(contributed)).order_by(associations.c.opened_at)
-    return [_view(AssociationView, row) for row in connection.execute(query)]
+    return [as_view(AssociationView, row) for row in connection.execute(query)]

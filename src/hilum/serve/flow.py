@@ -32,6 +32,7 @@ FOLLOWS: Final[Mapping[str, Sequence[str]]] = {
     "news": ("notify",),
     "notify": (),
     "quarantine": (),
+    "senders": (),
 }
 #: Those that go on with what an association leaves that was released.
 _RELEASED: Final = ("group", "job")

@@ -28,7 +28,7 @@ from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
 from hilum.engine.process import ends
 from hilum.engine.worker import SubmitStep, WatchStep
-from hilum.errors import ConfigError, HilumError, PermanentError
+from hilum.errors import ConfigError, HilumError, PermanentError, Problem
 from hilum.fsck import Inspection
 from hilum.group.worker import CloseStep
 from hilum.job.adoption import AdoptStep
@@ -55,6 +55,7 @@ from hilum.store.pressure import DiskStep
 from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
+from hilum.store.senders import Booking, SenderBook, SenderStep
 from hilum.store.worker import EndStep, HeldStep, SweepStep
 from hilum.web.desk import Desk
 from hilum.web.server import WebServer
@@ -100,13 +101,21 @@ class Gateway:
         self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
         self._wake = Wakes()
         self._unrecorded: deque[Unrecorded] = deque()
+        self._senders = SenderBook()
         self._stopping = threading.Event()
         self._reloading = threading.Lock()
+        self._refused = False
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
+        #: Where the API and the dashboard are, once it has been started; ``None``: nowhere.
         self.web_port: int | None = None
+
+    @property
+    def dashboard(self) -> str | None:
+        """Where a browser finds it once this has started; ``None``: nowhere."""
+        return None if self.web_port is None else _address(self._assembly.settings.web.host, self.web_port)
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -130,6 +139,7 @@ class Gateway:
         self._exit.callback(self._database.close)
         self._exit.enter_context(self._database.exclusively())
         self._database.migrate()
+        self._exit.callback(self._write_senders)
         with self._database.write() as connection:
             put_back = timers.catch_up(connection, self._clock())
             drop_leases(connection)
@@ -159,6 +169,7 @@ class Gateway:
             host=settings.dicom.scp.host,
             port=port,
             web=self.web_port,
+            dashboard=self.dashboard,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,
@@ -177,12 +188,13 @@ class Gateway:
             meter=self._metrics,
         )
         chronicle = Chronicle(database=self._database, clock=self._clock)
+        booking = Booking(book=self._senders, clock=self._clock, then=chronicle)
         self._server = Server(
             settings.dicom.scp.host,
             settings.dicom.scp.port,
             settings=lambda: self._assembly.acceptor,
             receiver=receiver,
-            observer=Counting(metrics=self._metrics, then=chronicle),
+            observer=Counting(metrics=self._metrics, then=booking),
             clock=self._clock,
         )
         return self._server.start()
@@ -201,6 +213,7 @@ class Gateway:
             reload=self.reload,
             congested=self._watermark.full,
             talking=self._server.talking,
+            progress=self._server.progress,
             abort=self._server.abort,
             wake=self._wake.notify,
             metrics=self._metrics,
@@ -214,6 +227,7 @@ class Gateway:
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             EndStep(unrecorded=self._unrecorded),
+            SenderStep(database=database, book=self._senders),
             HeldStep(
                 database=database,
                 owner=owner,
@@ -253,17 +267,27 @@ class Gateway:
             TellStep(database=database, owner=owner, clock=self._clock, settings=lambda: self._assembly.notify),
         )
 
-    def reload(self) -> bool:
+    def _write_senders(self) -> None:
+        """What senders did in the last second."""
+        step = SenderStep(database=self._database, book=self._senders)
+        now = self._clock()
+        for taken in step.claim(now, now, 1):
+            try:
+                step.record(taken, None, now)
+            except HilumError as error:
+                _log.warning("senders.not_written", error=str(error))
+
+    def reload(self) -> config.Reload:
         """Read the configuration file again; running associations and jobs go on as they began.
 
-        Returns:
-            Whether it is in force now; if not, the log and the history say why, and nothing has changed.
+        What is wrong with it, or what has changed, also stands in the log and in the history.
         """
         with self._reloading:  # the file's watcher and SIGHUP can come at the same moment
             return self._reload()
 
-    def _reload(self) -> bool:
-        assert self._path is not None
+    def _reload(self) -> config.Reload:
+        if self._path is None:
+            raise PermanentError("this gateway's configuration came from no file: there is nothing to load again")
         old = self._assembly.settings
         try:
             new = config.load(self._path)
@@ -271,22 +295,31 @@ class Gateway:
             assembly = Assembly.of(keep_fixed(old, new) if waits else new)
         except (ConfigError, PermanentError) as error:
             _log.error("config.refused", problems=str(error).splitlines())
+            self._refused = True
             self._note_config("refused", str(error), "mend the file; until then the last good one is in force")
-            return False
+            told = error.problems if isinstance(error, ConfigError) else [self._problem(str(error))]
+            return config.Reload(problems=tuple(told))
         except Exception as error:  # noqa: BLE001  a file that nobody foresaw must not end a gateway that works
             _log.error("config.refused", exc_info=error)
-            self._note_config("refused", f"{type(error).__name__}: see the log", "take back the last change")
-            return False
+            self._refused = True
+            why = f"{type(error).__name__}: see the log"
+            self._note_config("refused", why, "take back the last change")
+            return config.Reload(problems=(self._problem(why),))
         changed = config.diff(old, new)
         self._assembly = assembly
         self._metrics.know(Names.of(assembly.settings))
         self._watermark.limit(*_room(new.storage))
         self._wake.notify()
-        if changed:
+        # That a file is in order again is news, even if it says what it said before.
+        if changed or self._refused:
             _log.info("config.reloaded", changed=changed, waits_for_restart=waits)
             remedy = f"restart for: {', '.join(waits)}" if waits else ""
-            self._note_config("reloaded", ", ".join(changed), remedy)
-        return True
+            self._note_config("reloaded", ", ".join(changed) or "as it was before", remedy)
+        self._refused = False
+        return config.Reload(changed=tuple(changed), waits=tuple(waits))
+
+    def _problem(self, message: str) -> Problem:
+        return Problem(where=str(self._path), path="", message=message)
 
     def _note_config(self, event: str, why: str, remedy: str) -> None:
         try:
@@ -319,6 +352,12 @@ def keep_fixed(old: config.Settings, new: config.Settings) -> config.Settings:
             "web": old.web,
         }
     )
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser finds what listens there."""
+    name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
 
 def _room(storage: config.Storage) -> tuple[float, int]:

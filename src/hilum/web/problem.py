@@ -6,7 +6,7 @@ Source: RFC 9457.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
@@ -32,10 +32,18 @@ class Problem(Shape):
     problems: list[str] | None = None
 
 
+_WHY: Final = {
+    401: "Say who you are: `Authorization: Bearer` with `web.token`, or a session.",
+    403: "A page of another site asks, or the page's CSRF token is missing.",
+    404: "There is no such thing.",
+    409: "It is not in a state that allows this.",
+    421: "This server is not to be asked for by that name.",
+    422: "The question is not well formed.",
+    503: "Not just now: try again.",
+}
 #: For the OpenAPI document: what any operation may answer instead.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "The request cannot be fulfilled; `detail` says why and what to do."},
-    "5XX": {"model": Problem, "description": "The gateway cannot do it just now; try again."},
+    status: {"model": Problem, "description": f"{why} `detail` says more."} for status, why in _WHY.items()
 }
 
 

@@ -15,6 +15,8 @@ from hilum.web.desk import Desk
 if TYPE_CHECKING:
     import uvicorn
 
+    from hilum.web.feed import Feed
+
 _log = structlog.get_logger(__name__)
 
 _BACKLOG: Final = 128
@@ -35,6 +37,7 @@ class WebServer:
         self._port = port
         self._desk = desk
         self._server: uvicorn.Server | None = None
+        self._feed: Feed | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -55,17 +58,20 @@ class WebServer:
         import uvicorn  # noqa: PLC0415
 
         from hilum.web.app import application  # noqa: PLC0415
+        from hilum.web.feed import Feed  # noqa: PLC0415
 
         with sock:
             try:
+                feed = Feed(desk=self._desk)
                 config = uvicorn.Config(
-                    application(self._desk),
+                    application(self._desk, feed),
                     log_config=None,
                     access_log=False,
                     server_header=False,
                     lifespan="on",
                     timeout_graceful_shutdown=_GRACE_SECONDS,
                 )
+                self._feed = feed
                 self._server = uvicorn.Server(config)
                 if not self._stopping.is_set():
                     self._server.run(sockets=[sock])
@@ -77,6 +83,8 @@ class WebServer:
         self._stopping.set()
         if self._server is not None:
             self._server.should_exit = True
+        if self._feed is not None:
+            self._feed.close()
         if self._thread is not None:
             self._thread.join()
 

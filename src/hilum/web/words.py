@@ -11,3 +11,4 @@ class Done(Shape):
     """What was asked for; the steps do it from here on."""
 
     done: str = Field(description="As a sentence without its full stop.")
+    ok: bool = Field(default=True, description="false: it was done, and what came of it is not good.")

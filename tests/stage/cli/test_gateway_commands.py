@@ -284,3 +284,31 @@ def test_a_full_disk_is_the_first_thing_that_status_tells(make_site: MakeSite, a
         (first, *_) = at(site)("status", "--json").json["attention"]
         assert "nothing new is taken" in first["what"]
         assert "limit 1 %" in first["why"]
+
+
+def test_a_paused_destination_gets_nothing_until_it_is_resumed(
+    make_site: MakeSite, pacs: Pacs, at: At, tmp_path: Path
+) -> None:
+    keys = {
+        "dicom": {"scu": {"destinations": [pacs.destination]}},
+        "workflows": [workflow("back", **{"destination-name": "PACS"})],
+    }
+    with make_site(keys) as site:
+        hilum = at(site)
+        assert "Nothing more is sent to PACS" in hilum("pause", "PACS").out
+        send(site.port, *make_series(tmp_path / "ct", 1))
+        site.wait_for_jobs(1, "collected")
+
+        assert hilum("status", "--json").json["destinations"][0]["state"] == "paused"
+        assert "PACS is paused, and 1 delivery waits for it" in hilum("status").out
+        (waiting,) = hilum("deliveries", "--json").json
+        assert (waiting["next-try"], waiting["destination-down"]) == (None, "paused by an operator")
+        assert "when PACS is resumed" in hilum("retry", f"delivery:{waiting['id']}").out
+        again = hilum("pause", "PACS")
+        assert (again.code, again.err) == (1, "hilum: destination PACS is paused already\n")
+
+        assert hilum("resume", "PACS", "--json").json["resumed"] == "PACS"
+        site.wait_for_jobs(1)
+        assert len(pacs.arrived) == 1
+        assert "is not paused" in hilum("resume", "PACS").err
+        assert "there is no destination 'PASC'; dicom.scu.destinations has: PACS" in hilum("pause", "PASC").err

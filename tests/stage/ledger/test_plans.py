@@ -6,7 +6,7 @@ Plans do not depend on what a ledger holds, since there are no statistics: a few
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from harness.site import Site
-from hilum.ledger import tables, views
+from hilum.ledger import annals, inquiry, searches, tables, traffic, views
 from hilum.ledger.database import Database
+from hilum.ledger.dossier import dossier
 from hilum.ledger.transition import drop_leases, note
 from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
@@ -27,9 +28,11 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=60)
 
 #: What has nothing to do with the ledger, or nothing while a gateway runs.
-NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine"}
+NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine", "senders"}
 #: These look at everything, or at all of one kind, because that is what they are asked for.
-COUNTS = {"job_counts", "group_counts", "destinations", "job_history"}
+COUNTS = {"job_counts", "group_counts", "destinations", "job_history", "waiting"}
+#: Where the views are.
+MODULES = (views, annals, searches, traffic)
 
 
 @pytest.fixture
@@ -214,28 +217,66 @@ def test_no_claim_looks_at_everything(database: Database, tmp_path: Path) -> Non
 ARGUMENTS: Mapping[str, Any] = {
     "ae": "HILUM",
     "association": f"{Association.HELD}1",
+    "association_id": f"{Association.RELEASED}1",
     "before": 1000,
+    "called": "HILUM",
+    "calling": "CT1",
     "destination": "PACS",
+    "event": "failed",
     "everything": True,
     "group_id": 1,
+    "host": "10.0.0.5",
+    "instance_id": 1,
     "job_id": f"{Job.COMPLETE}1",
+    "line": 1,
+    "number": 1,
+    "machine": "job",
+    "moment": NOW,
     "now": NOW,
+    "patient": "1",
+    "series": "1.1",
     "since": LONG_AGO,
+    "sop_instance": "1.1",
     "states_wanted": list(Group),
+    "study": "1.1",
+    "subject": f"{Job.COMPLETE}1",
+    "text": "disk",
+    "until": NOW,
     "workflow": "lung",
 }
-STATE = {"list_jobs": Job.COMPLETE, "list_deliveries": Delivery.GIVEN_UP}
+STATE = {"list_jobs": Job.COMPLETE, "list_deliveries": Delivery.GIVEN_UP, "list_associations": Association.RELEASED}
+#: Where each list goes on.
+AFTER = {
+    "job_results": "1.dcm",
+    "list_associations": f"{Association.RELEASED}1",
+    "list_deliveries": (NOW, 1),
+    "list_groups": (None, 1000),
+    "list_instances": 1000,
+    "list_jobs": (NOW, "a"),
+}
+
+
+def _views() -> Mapping[str, Callable[..., Any]]:
+    """Every function that asks a ledger, by name."""
+    return {
+        name: view
+        for module in MODULES
+        for name, view in inspect.getmembers(module, inspect.isfunction)
+        if view.__module__ == module.__name__
+        and not name.startswith("_")
+        and "connection" in inspect.signature(view).parameters
+    }
 
 
 def _questions() -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every view with what it must be given; then with each other argument, too, and with all."""
-    for name, view in inspect.getmembers(views, inspect.isfunction):
-        if view.__module__ != views.__name__ or name.startswith("_"):
-            continue
-        known = {**ARGUMENTS, "state": STATE.get(name)}
+    for name, view in _views().items():
+        known = {**ARGUMENTS, "state": STATE.get(name), "after": AFTER.get(name), "limit": 50}
         parameters = list(inspect.signature(view).parameters.values())[1:]
         needed = {one.name: known.get(one.name) for one in parameters if one.default is one.empty}
         more = {one.name: known[one.name] for one in parameters if one.name not in {*needed, "limit"}}
+        if "limit" in inspect.signature(view).parameters:
+            needed["limit"] = 50
         yield name, needed
         for argument, value in more.items():
             yield name, needed | {argument: value}
@@ -244,7 +285,7 @@ def _questions() -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _ask(database: Database, name: str, arguments: Mapping[str, Any]) -> Plans:
-    view = getattr(views, name)
+    view = _views()[name]
     with database.read() as connection:
         if "view" in arguments:
             arguments = {**arguments, "view": views.job(connection, ARGUMENTS["job_id"])}
@@ -260,7 +301,7 @@ def _ask(database: Database, name: str, arguments: Mapping[str, Any]) -> Plans:
 def test_no_view_looks_at_everything(database: Database, name: str, arguments: Mapping[str, Any]) -> None:
     plans = _ask(database, name, arguments)
     assert plans.found
-    assert plans.faults(lists="limit" in inspect.signature(getattr(views, name)).parameters) == []
+    assert plans.faults(lists="limit" in inspect.signature(_views()[name]).parameters) == []
 
 
 def test_what_prometheus_asks_for_looks_at_nothing_that_is_over(database: Database) -> None:
@@ -302,3 +343,28 @@ def test_what_looks_at_everything_is_recognised(database: Database) -> None:
     }
     good = select(jobs.c.id).where(over).order_by(jobs.c.created_at.desc()).limit(5)
     assert list(_plan_of(database, good).faults(lists=True)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.11",
+        "1",
+        f"{Job.COMPLETE}1",
+        "comp",
+        f"{Association.RELEASED}1",
+        "release",
+        "group:11",
+        "delivery:1",
+        "nothing",
+    ],
+)
+def test_no_question_looks_at_everything(database: Database, text: str) -> None:
+    with database.read() as connection:
+        with explained() as plans:
+            found = inquiry.matches(connection, text)
+            for one in found:
+                dossier(connection, one, now=NOW)
+            inquiry.not_taken(connection, since=LONG_AGO)
+        assert bool(found) == (text != "nothing")
+    assert plans.faults() == []

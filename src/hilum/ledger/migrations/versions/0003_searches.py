@@ -15,7 +15,6 @@ def upgrade() -> None:
     """Indexes alone."""
     op.drop_index("ix_associations_state", "associations")
     op.create_index("ix_associations_state_id", "associations", ["state", "id"])
-    op.create_index("ix_associations_ended_at", "associations", ["ended_at"])
     for column in ("study", "series", "patient_id", "sop_instance"):
         op.create_index(f"ix_instances_{column}", "instances", [column])
     delivered = sa.text("state = 'delivered'")
