@@ -29,6 +29,7 @@ SYNTAXES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Expected explicit VR")
 @pytest.mark.parametrize(("syntax", "name", "same"), SYNTAXES, ids=[name for _, name, _ in SYNTAXES])
 def test_every_syntax_that_has_a_decoder(pool: Pool, syntax: str, name: str, same: str | None) -> None:
     path = real_file(name)

@@ -447,5 +447,11 @@ function link(viewer, panes) {
 
 for (const viewer of document.querySelectorAll("[data-pictures]")) {
   viewer.querySelector(".again").addEventListener("click", () => open(viewer));
-  open(viewer);
+  // Below what else a page says, it waits until somebody comes to look at it.
+  const seen = new IntersectionObserver(([entry]) => {
+    if (!entry.isIntersecting) return;
+    seen.disconnect();
+    open(viewer);
+  });
+  seen.observe(viewer);
 }
