@@ -19,13 +19,15 @@ PAGES = {
     "/history": ["not in dicom.scp.sources", "Add {host-ip: 127.0.0.1, ae-title: MR9}", "failed for good"],
     "/configuration": ["in force", "ARCHIVE@127.0.0.1:1", "watermark-percent"],
 }
+#: Pages whose words have tests of their own.
+OTHERS = ["/explain", "/doctor"]
 
 
 def paths(site: Site) -> list[str]:
     [bad] = site.rows("jobs", state="failed")
     good = site.rows("jobs", state="complete")[-1]
     group = site.rows("groups", state="open")[0]
-    return [*PAGES, f"/jobs/{bad.id}", f"/jobs/{good.id}", f"/groups/{group.id}", "/jobs/none"]
+    return [*PAGES, *OTHERS, f"/jobs/{bad.id}", f"/jobs/{good.id}", f"/groups/{group.id}", "/jobs/none"]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
