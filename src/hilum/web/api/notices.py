@@ -28,6 +28,7 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("", name="list", response_model=page_of(NoticeView), summary="List notices")
     def list_notices(
+        *,
         state: states.Notice | None = None,
         channel: NameQuery = None,
         topic: Topic | None = None,
