@@ -32,7 +32,7 @@ class Retried:
 
     Attributes:
         done: Will be tried.
-        left: Were left alone: they are being tried just now, or their files are gone.
+        left: Were left alone: they are being tried just now, their files are gone, or an operator cancelled them.
         more: There may be others; ask again.
     """
 
@@ -97,6 +97,7 @@ def retry_deliveries(
 
     Args:
         state: Given up, or due: those that wait for their next try.
+        job_id: Of this job, also those that an operator cancelled.
     """
     done, left, after = 0, 0, None
     while done + left < MOST_AT_ONCE:
@@ -106,6 +107,9 @@ def retry_deliveries(
             )
             for one in found:
                 # What was asked for just now is queued anew: the list goes on behind it.
+                if one.why == work.CANCELLED and job_id is None:
+                    left += 1
+                    continue
                 try:
                     dispatch.ask_retry(connection, one.id, now=now)
                 except (TemporaryError, PermanentError, IllegalTransitionError):

@@ -54,6 +54,8 @@ def list_history(
             # "+ 0", or SQLite would look for the least number from the first line on, not from the index of times.
             first = connection.execute(select(func.min(history.c.id + 0)).where(history.c.at >= since)).scalar_one()
             about.append(history.c.id >= (first or 0))
+        else:
+            about.append(history.c.id >= _first_since(connection, since))
     if until is not None:
         about += [history.c.at < until, history.c.id <= _last_before(connection, until)]
     if text is not None:
@@ -77,6 +79,11 @@ def lines_after(connection: Connection, line: int, *, limit: int) -> Sequence[Hi
     """What was written after a line, in that order: every change of every row."""
     query = select(history).where(history.c.id > line).order_by(history.c.id).limit(limit)
     return _lines(connection, connection.execute(query).all())
+
+
+def _first_since(connection: Connection, moment: datetime) -> int:
+    earliest = select(history.c.id).where(history.c.at >= moment).order_by(history.c.at).limit(_ASTRAY).subquery()
+    return connection.execute(select(func.min(earliest.c.id))).scalar_one() or 0
 
 
 def _last_before(connection: Connection, moment: datetime) -> int:

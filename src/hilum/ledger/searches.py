@@ -40,14 +40,19 @@ def list_associations(
         about += [] if wanted is None else [column == wanted]
     about += [] if host is None else [associations.c.host == host]
     # Ids begin with the time: an index in their order needs no other one for times.
-    about += [] if since is None else [associations.c.id >= f"{since:%Y%m%dT%H%M%S%f}"]
-    about += [] if until is None else [associations.c.id < f"{until:%Y%m%dT%H%M%S%f}"]
+    about += [] if since is None else [associations.c.id >= _born(since)]
+    about += [] if until is None else [associations.c.id < _born(until)]
     about += [] if after is None else [associations.c.id < after]
     part = select(associations.c.id).order_by(associations.c.id.desc()).limit(limit)
     each = [part.where(associations.c.state == one, *about) for one in ([state] if state else states.Association)]
     chosen = union_all(*(select(one.subquery()) for one in each))
     query = select(associations).where(associations.c.id.in_(chosen)).order_by(associations.c.id.desc()).limit(limit)
     return [as_view(AssociationView, row) for row in connection.execute(query)]
+
+
+def _born(moment: datetime) -> str:
+    """How the ids of associations begin that were opened then."""
+    return f"{moment.year:04}{moment:%m%dT%H%M%S%f}"
 
 
 def association(connection: Connection, association_id: str) -> AssociationView:

@@ -3,32 +3,38 @@
 Without a token only this machine is listened to. A page of a stranger that the operator's browser shows could still
 reach a server there, by a name that resolves to it or by a form: so the name that was asked for has to be one of ours,
 and whatever changes something has to come from a page of ours.
+
+With a token the name does not matter: such a page has neither the token nor a cookie of this name. A proxy in front,
+for TLS, has names that are not known here.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import time
-from collections.abc import Callable
-from http.cookies import SimpleCookie
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.web import problem
+from hilum.web.session import Patience, Sessions, is_token, session_of
 
-COOKIE: Final = "hilum-session"
 CSRF_HEADER: Final = "x-csrf-token"
-SESSION_SECONDS: Final = 12 * 3600
 
+#: Of the body of a request; a configuration has less.
+_MOST_BYTES: Final = 4 * 1024 * 1024
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 #: Nothing in them is worth a secret, and those who ask have none.
-_OPEN_TO_ALL: Final = ("/health/live", "/health/ready", "/login", "/static/")
+_OPEN_TO_ALL: Final = frozenset({"/health/live", "/health/ready", "/login"})
+_FILES_OPEN_TO_ALL: Final = "/static/"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+#: Name or address, and perhaps a port. Source: RFC 9110 7.2, RFC 3986 3.2.2.
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
 
 #: Scripts, styles and pictures of our own files alone; nothing inline; in nobody's frame.
 _POLICY: Final = (
@@ -43,36 +49,7 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-
-class Sessions:
-    """Signed session cookies; nothing is kept, so that every gateway with the same token honours them.
-
-    Args:
-        token: The secret of the configuration; changing it ends every session.
-    """
-
-    def __init__(self, token: str, now: Callable[[], float] = time.time) -> None:
-        self._key = hashlib.sha256(b"hilum session\0" + token.encode()).digest()
-        self._now = now
-
-    def new(self) -> str:
-        """A cookie's value, good for ``SESSION_SECONDS``."""
-        until = str(int(self._now()) + SESSION_SECONDS)
-        return f"{until}.{self._sign('session', until)}"
-
-    def holds(self, cookie: str) -> bool:
-        """Whether this cookie is one of ours and not over."""
-        until, _, signature = cookie.partition(".")
-        # Compared before anything else: how long that takes must not tell how much of it is right.
-        right = hmac.compare_digest(signature.encode(), self._sign("session", until).encode())
-        return right and until.isdigit() and int(until) > self._now()
-
-    def csrf(self, cookie: str) -> str:
-        """What a page of this session has to say with everything that changes something."""
-        return self._sign("csrf", cookie)
-
-    def _sign(self, purpose: str, text: str) -> str:
-        return hmac.new(self._key, f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
+_log = structlog.get_logger(__name__)
 
 
 class Access:
@@ -80,7 +57,7 @@ class Access:
 
     Args:
         token: ``None``: everybody who reaches this server may do everything.
-        hosts: Names and addresses by which this server may be asked for, without port; empty: any.
+        hosts: Names and addresses by which this server may be asked for, in small letters, without port; empty: any.
     """
 
     def __init__(self, app: ASGIApp, *, token: str | None, hosts: frozenset[str]) -> None:
@@ -88,39 +65,41 @@ class Access:
         self._token = token
         self._sessions = None if token is None else Sessions(token)
         self._hosts = hosts
+        self._patience = Patience()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for the application, or let it answer and add the headers."""
+        if scope["type"] == "websocket":  # there are none
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refused = self._refuse(scope)
+        refused = await self._refuse(scope)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
-                if not scope["path"].startswith("/static/"):
+                if not _is_open_file(scope["path"]):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        await (refused or self._app)(scope, receive, send_with_headers)
+        await (refused or self._app)(scope, _bounded(receive), send_with_headers)
 
-    def _refuse(self, scope: Scope) -> Response | None:
+    async def _refuse(self, scope: Scope) -> Response | None:
         headers, path, changes = Headers(scope=scope), scope["path"], scope["method"] not in _SAFE
-        host = headers.get("host", "")
-        if self._hosts and urlsplit(f"//{host}").netloc.rsplit("@")[-1].removesuffix(_port(host)) not in self._hosts:
-            return problem.answer(421, f"this server is not {host!r}; ask for it by an address of its own")
-        if changes and not _is_own(headers, host):
+        if self._hosts and _name(headers) not in self._hosts:
+            named = headers.get("host", "")
+            return problem.answer(421, f"this server is not {named!r}; ask for it by an address of its own")
+        if changes and not _is_own(headers):
             return problem.answer(403, "this request comes from a page of another site")
-        if self._token is None or self._sessions is None or path.startswith(_OPEN_TO_ALL):
+        if self._token is None or self._sessions is None or path in _OPEN_TO_ALL or _is_open_file(path):
             return None
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            if hmac.compare_digest(given.strip().encode(), self._token.encode()):
-                return None
-            return problem.answer(401, "the token is not web.token", headers={"WWW-Authenticate": "Bearer"})
+            return await self._judge(scope, given, self._token)
         cookie = session_of(headers)
         if cookie and self._sessions.holds(cookie):
             said = headers.get(CSRF_HEADER, "")
@@ -131,33 +110,68 @@ class Access:
             return None
         if "text/html" in headers.get("accept", "") and not changes:
             return RedirectResponse("/login", status_code=303)
-        return problem.answer(
-            401, "say who you are: Authorization: Bearer, with web.token", headers={"WWW-Authenticate": "Bearer"}
-        )
+        return _unknown("say who you are: Authorization: Bearer, with web.token")
+
+    async def _judge(self, scope: Scope, given: str, token: str) -> Response | None:
+        peer = (scope.get("client") or ("", 0))[0]
+        # Headers come as Latin-1, tokens are UTF-8: bytes are what was sent.
+        right = await self._patience.judge(peer, lambda: is_token(given.strip().encode("latin-1"), token))
+        if right is None:
+            return problem.answer(
+                429, "too many wrong tokens from this address: this one was not looked at", headers={"Retry-After": "2"}
+            )
+        if not right:
+            _log.warning("web.wrong_token", host=peer)
+            return _unknown("the token is not web.token")
+        return None
 
 
-def session_of(headers: Headers) -> str:
-    """The session cookie of a request, unchecked; empty if there is none."""
-    found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    return found.value if found else ""
+def _bounded(receive: Receive) -> Receive:
+    """The body of a request, as long as it is not longer than anything that is ever meant."""
+    left = _MOST_BYTES
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, f"a request has {_MOST_BYTES} bytes at most")
+        return message
+
+    return bounded
 
 
 def own_hosts(host: str) -> frozenset[str]:
-    """The names by which a server that listens on this address may be asked for; empty: any."""
-    if host in {"0.0.0.0", "::"}:  # noqa: S104  what others call this machine cannot be known
-        return frozenset()
-    return _LOOPBACK | {f"[{host}]" if ":" in host else host}
+    """The names by which a server without a token, which listens on this address, may be asked for."""
+    return _LOOPBACK | {f"[{host.lower()}]" if ":" in host else host.lower()}
 
 
-def _port(host: str) -> str:
-    """``:8080`` at the end of a Host header, if a port is there."""
-    name, colon, number = host.rpartition(":")
-    return f"{colon}{number}" if colon and number.isdigit() and (not name.startswith("[") or name.endswith("]")) else ""
+def _unknown(detail: str) -> Response:
+    return problem.answer(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _is_own(headers: Headers, host: str) -> bool:
+def _is_open_file(path: str) -> bool:
+    """Whether a path, with nothing encoded in it any more, leads to a file of ours and nowhere else."""
+    return path.startswith(_FILES_OPEN_TO_ALL) and not {"", ".", ".."} & set(path.split("/")[1:]) and "\\" not in path
+
+
+def _name(headers: Headers) -> str:
+    """The name by which the server was asked for, in small letters, without port; empty: it cannot be told."""
+    found = headers.getlist("host")
+    match = _HOST.fullmatch(found[0]) if len(found) == 1 else None
+    return match[1].lower() if match else ""
+
+
+def _is_own(headers: Headers) -> bool:
     """Whether a request that changes something comes from a page of ours, or from no page at all."""
-    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    if not {*headers.getlist("sec-fetch-site")} <= {"same-origin", "none"}:
         return False
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == host
+    origins = headers.getlist("origin")
+    if not origins:
+        return True
+    try:
+        origin = urlsplit(origins[0])
+    except ValueError:
+        return False
+    same = origin.netloc.lower() == headers.get("host", "").lower()
+    return len(origins) == 1 and origin.scheme in {"http", "https"} and bool(origin.netloc) and same

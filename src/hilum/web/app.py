@@ -33,11 +33,13 @@ def application(desk: Desk, feed: Feed | None = None) -> FastAPI:
         openapi_url=f"{_API}/openapi.json",
         docs_url=None,  # what FastAPI shows there comes from other people's servers
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=document.operation_id,
     )
     app.openapi = document.describe(app)  # type: ignore[method-assign]
     problem.install(app)
-    app.add_middleware(access.Access, token=web.token, hosts=access.own_hosts(web.host))
+    hosts = access.own_hosts(web.host) if web.token is None else frozenset[str]()
+    app.add_middleware(access.Access, token=web.token, hosts=hosts)
     app.include_router(health.router(desk))
     app.include_router(metrics.router(desk))
     for resource in api.routers(desk, feed):

@@ -93,12 +93,12 @@ def retry_by_filter(desk: Desk, state: states.Delivery, destination: str | None,
     """
     came = orders.retry_deliveries(desk.database, desk.clock(), state=state, destination=destination, job_id=job_id)
     if not came.done:
-        gone = (
-            f"; {words.count(came.left, 'delivery is', 'deliveries are')} under way or without file"
+        left = (
+            f"; {came.left} are being tried, were cancelled by an operator, or have no file any more"
             if came.left
             else ""
         )
-        raise PermanentError(f"no delivery that is {state} can be tried again{gone}")
+        raise PermanentError(f"no delivery that is {state} can be tried again{left}")
     desk.wake()
     more = "; ask again for more" if came.more else ""
     return Done(done=f"{words.count(came.done, 'delivery', 'deliveries')} will be tried now{more}")

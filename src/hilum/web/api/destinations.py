@@ -53,8 +53,14 @@ class Echo(Done):
     echo_seconds: float | None
 
 
-def standings(connection: Connection, settings: Settings, now: datetime) -> Sequence[DestinationStanding]:
-    """All destinations, by name: those of the configuration, and others that something was ever due for."""
+def standings(
+    connection: Connection, known: Sequence[DestinationView], settings: Settings, now: datetime
+) -> Sequence[DestinationStanding]:
+    """Destinations, with how fast they take and where they are.
+
+    Args:
+        known: As ``overview.destinations`` tells them.
+    """
     taken = traffic.delivered(connection, since=now - _LATELY)
     minutes = _LATELY / timedelta(minutes=1)
     addresses = {
@@ -62,7 +68,7 @@ def standings(connection: Connection, settings: Settings, now: datetime) -> Sequ
         for one in settings.dicom.scu.destinations
     }
     found = []
-    for one in overview.destinations(connection, settings):
+    for one in known:
         rate = taken.get(one.name, 0) / minutes
         drains = bool(rate) and one.state is states.Destination.UP
         found.append(
@@ -75,6 +81,11 @@ def standings(connection: Connection, settings: Settings, now: datetime) -> Sequ
             )
         )
     return found
+
+
+def _all(connection: Connection, desk: Desk) -> Sequence[DestinationStanding]:
+    settings = desk.settings()
+    return standings(connection, overview.destinations(connection, settings), settings, desk.clock())
 
 
 def router(desk: Desk) -> APIRouter:
@@ -91,13 +102,13 @@ def router(desk: Desk) -> APIRouter:
     def list_destinations() -> Sequence[DestinationStanding]:
         """By name: those of the configuration, and others that something was ever due for."""
         with desk.database.read() as connection:
-            return standings(connection, desk.settings(), desk.clock())
+            return _all(connection, desk)
 
     @routes.get("/{destination}", name="show", response_model=standing, summary="One destination")
     def show(destination: Name) -> DestinationStanding:
         """By its name."""
         with desk.database.read() as connection:
-            found = standings(connection, desk.settings(), desk.clock())
+            found = _all(connection, desk)
         for one in found:
             if one.name == destination:
                 return one

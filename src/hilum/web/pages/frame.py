@@ -21,9 +21,11 @@ from starlette.responses import HTMLResponse, Response
 from hilum import words
 from hilum.errors import HilumError, TemporaryError
 from hilum.ledger.transition import NoSuchRowError
-from hilum.web import access
+from hilum.web import session
 from hilum.web.desk import Desk
 
+#: Rows of a list on one page.
+ROWS: Final = 50
 STATIC: Final = Path(__file__).parents[1] / "static"
 _THEMES: Final = frozenset({"light", "dark"})
 
@@ -55,7 +57,7 @@ class Frame:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         token = desk.settings().web.token
-        self._sessions = None if token is None else access.Sessions(token)
+        self._sessions = None if token is None else session.Sessions(token)
         self._environment = Environment(
             loader=PackageLoader("hilum.web", "templates"),
             autoescape=True,
@@ -75,7 +77,7 @@ class Frame:
                 address), ``again`` (the address itself, to refresh), ``here`` (the entry of the navigation).
         """
         path, query = request.url.path, request.url.query
-        cookie = access.session_of(request.headers)
+        cookie = session.session_of(request.headers)
         theme = request.cookies.get("hilum-theme")
         around = {
             "title": title,
@@ -107,18 +109,13 @@ class Frame:
             except HilumError as error:
                 return self.failed(request, error)
 
+        answer.__name__ = handler.__name__
         return answer
 
 
 def personal(request: Request) -> bool:
     """Whether this page view may show personal data: somebody pressed the switch on it."""
     return request.query_params.get("personal") == "shown"
-
-
-def number(request: Request, name: str, default: int, most: int) -> int:
-    """A parameter of the address that is a number from 1 to ``most``; the default if it is anything else."""
-    text = request.query_params.get(name, "")
-    return min(int(text), most) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) else default
 
 
 def written(request: Request, name: str) -> str:
@@ -178,6 +175,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "until": _until,
     "clock": _clock,
     "duration": _duration,
+    "seconds": lambda seconds: words.duration(timedelta(seconds=round(seconds))),
     "after": _after,
     "size": words.size,
     "count": lambda number, noun, plural="": words.count(number, noun, plural),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Final
 from urllib.parse import parse_qs
 
+import structlog
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from hilum.web import access
+from hilum.web import session
 from hilum.web.desk import Desk
 from hilum.web.pages.frame import Frame
+
+_log = structlog.get_logger(__name__)
 
 #: Of the form; a token is much shorter.
 _MOST_BYTES: Final = 8192
@@ -22,7 +24,8 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     """``/login`` and ``/logout``; without a token both lead to the overview."""
     routes = APIRouter(include_in_schema=False)
     token = desk.settings().web.token
-    sessions = None if token is None else access.Sessions(token)
+    patience = session.Patience()
+    sessions = None if token is None else session.Sessions(token)
 
     def page(request: Request, status: int = 200, why: str = "") -> Response:
         answer = frame.page(request, "login.html", "Log in", status=status, why=why, nav=())
@@ -32,7 +35,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
 
     @routes.get("/login", response_class=HTMLResponse)
     def ask(request: Request) -> Response:
-        if sessions is None or sessions.holds(access.session_of(request.headers)):
+        if sessions is None or sessions.holds(session.session_of(request.headers)):
             return RedirectResponse("/", status_code=303)
         return page(request)
 
@@ -46,13 +49,18 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             if len(body) > _MOST_BYTES:
                 return page(request, 413, "this is longer than any token")
         given = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0].strip()
-        if not hmac.compare_digest(given.encode(), token.encode()):
+        peer = request.client.host if request.client else ""
+        right = await patience.judge(peer, lambda: session.is_token(given.encode(), token))
+        if right is None:
+            return page(request, 429, "too many wrong tokens from this address; wait a moment, then try again")
+        if not right:
+            _log.warning("web.wrong_token", host=peer)
             return page(request, 401, "this is not the value of web.token in the gateway's configuration")
         answer = RedirectResponse("/", status_code=303)
         answer.set_cookie(
-            access.COOKIE,
+            session.COOKIE,
             sessions.new(),
-            max_age=access.SESSION_SECONDS,
+            max_age=session.SESSION_SECONDS,
             httponly=True,
             samesite="strict",
             secure=request.url.scheme == "https",
@@ -62,7 +70,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @routes.post("/logout")
     def go_out() -> Response:
         answer = Response(status_code=204, headers={"HX-Redirect": "/login"})
-        answer.delete_cookie(access.COOKIE, httponly=True, samesite="strict")
+        answer.delete_cookie(session.COOKIE, httponly=True, samesite="strict")
         return answer
 
     return routes
