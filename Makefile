@@ -48,7 +48,7 @@ interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, 
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
 	@exec scripts/compare-peers
 
-bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth or ARGS=cost
+bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth, cost or disk
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace
 	@exec $(BIN)/python -m bench $(ARGS)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import time
 
 from bench import report, session
 from bench.cost import Costs
+from bench.disk import Disk
 from bench.gateway import Gateways
 from bench.growth import Growth
 from bench.ledger import Ledgers
@@ -27,6 +27,8 @@ def main() -> int:
             Growth(settings).run()
         elif sys.argv[1:] == ["cost"]:
             Costs(settings).run()
+        elif sys.argv[1:] == ["disk"]:
+            Disk(settings).run()
         else:
             _results(settings)
     finally:
@@ -35,7 +37,6 @@ def main() -> int:
 
 
 def _results(settings: Settings) -> None:
-    begin = time.monotonic()
     results = {}
     parts = (Transfers(settings), WholeWay(settings), Gateways(settings), Ledgers(settings))
     for make in (one for part in parts for one in part.loads()):
@@ -44,7 +45,6 @@ def _results(settings: Settings) -> None:
     run = report.Run(
         rounds=settings.rounds,
         scale=settings.scale,
-        took=time.monotonic() - begin,
         machine=machine(settings.folder),
         versions=versions(),
         verdicts=[judge(target, results) for target in TARGETS],

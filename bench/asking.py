@@ -22,6 +22,7 @@ from hilum import config, states
 from hilum.ledger import tables, views
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases
+from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
 
 _REPEATS: Final = 9
@@ -112,7 +113,7 @@ def _read(database: Database, view: Callable[[Connection], object]) -> None:
 
 
 def _views(database: Database) -> Iterator[tuple[str, Callable[[Connection], object]]]:
-    """Every public function of ``views`` with each set of arguments worth asking."""
+    """What Prometheus asks for; every public function of ``views`` with each set of arguments worth asking."""
     with database.read() as connection:
         job = views.list_jobs(connection, limit=1)[0]
         held = connection.execute(
@@ -131,6 +132,7 @@ def _views(database: Database) -> Iterator[tuple[str, Callable[[Connection], obj
         "list_deliveries": [{"state": states.Delivery.DUE}, {"destination": "PACS1"}, {"job_id": job.id}],
         "list_history": [{"everything": True}, {"since": datetime.now(UTC) - timedelta(days=1)}, {"before": 100_000}],
     }
+    yield "vitals()", vitals
     for name, function in inspect.getmembers(views, inspect.isfunction):
         if function.__module__ != views.__name__ or name.startswith("_"):
             continue

@@ -55,7 +55,7 @@ class Gateways:
             title="how soon it is there",
             contenders=[
                 Contender(name=HELP, run=_help),
-                Contender(name=SERVE, run=partial(_serve, receiver.hilum("instance", settled=False))),
+                Contender(name=SERVE, run=_serve),
             ],
             note="Of the whole process; `serve` on an empty folder, so it makes its ledger too.",
         )

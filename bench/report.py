@@ -42,7 +42,6 @@ class Run:
 
     rounds: int
     scale: float
-    took: float
     machine: Mapping[str, str]
     versions: Mapping[str, str]
     verdicts: Sequence[Verdict]
@@ -54,7 +53,6 @@ def data(run: Run) -> str:
     document = {
         "rounds": run.rounds,
         "scale": run.scale,
-        "seconds": round(run.took),
         "machine": dict(run.machine),
         "versions": dict(run.versions),
         "targets": [_target(one) for one in run.verdicts],
@@ -69,7 +67,7 @@ def _target(verdict: Verdict) -> dict[str, object]:
         "unit": verdict.unit,
         "value": found,
         "the_limit_reaches": verdict.limit,
-        "the_other_mode": verdict.beside,
+        "other_modes": dict(verdict.beside),
         "passed": None if found is None else verdict.passed,
     }
 
@@ -94,7 +92,7 @@ def _page(run: Run) -> Iterator[str]:
     passed = sum(one.passed for one in measured)
     yield "# Results of the bench"
     yield ""
-    yield f"Written by `make bench`: {run.rounds} rounds, {run.took / 60:.0f} minutes."
+    yield f"Written by `make bench`: {run.rounds} rounds."
     yield f"{passed} of {len(measured)} targets are reached; {len(run.verdicts) - len(measured)} were not measured."
     if run.scale < 1:
         yield f"**A quick look at {run.scale:g} of each load: no figure of it may be held against its target.**"
@@ -128,7 +126,7 @@ def _row(verdict: Verdict) -> str:
         return f"| {target.what} | not measured | {at} {target.threshold:g} | | | |"
     mark = "reached" if verdict.passed else "**missed**"
     limit = "" if verdict.limit is None else f"{_number(verdict.limit)} x"
-    beside = "" if verdict.beside is None else f"{target.beside}: {_number(verdict.beside)} x"
+    beside = ", ".join(f"{name}: {_number(value)} x" for name, value in verdict.beside.items())
     cells = [target.what, f"{_number(verdict.value)} {unit}", f"{at} {target.threshold:g} {unit}", mark, limit, beside]
     return f"| {' | '.join(cells)} |"
 

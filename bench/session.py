@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -16,9 +17,22 @@ from bench.settings import Settings
 
 
 def run(settings: Settings, load: Load) -> Result:
-    """Run a load; what came of it."""
+    """Run a load; what came of it. It is kept, for a run that has to take up where this one broke off.
+
+    With ``settings.resume`` what was kept is taken, if there is any, and nothing is run.
+    """
+    kept = settings.folder / "loads" / f"{load.name}.json"
+    if settings.resume and kept.exists():
+        return Result.of(load, json.loads(kept.read_text())["rounds"])
+    result, rounds = _measure(settings, load)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps({"rounds": rounds}, indent=1))
+    return result
+
+
+def _measure(settings: Settings, load: Load) -> tuple[Result, list[Mapping[str, float]]]:
     begin = time.monotonic()
-    rounds = []
+    rounds: list[Mapping[str, float]] = []
     count = min(settings.rounds, load.most_rounds)
     for number in range(1, count + 1):
         values: dict[str, float] = {}
@@ -27,7 +41,7 @@ def run(settings: Settings, load: Load) -> Result:
         _say(f"{load.name} {number}/{count}  {_line(values)}")
         rounds.append(values)
     _say(f"{load.name} took {time.monotonic() - begin:.0f} s")
-    return Result.of(load, rounds)
+    return Result.of(load, rounds), rounds
 
 
 def in_empty_folder(folder: Path, work: Run) -> Mapping[str, float]:

@@ -24,6 +24,7 @@ class Settings:
         folder: Everything that is written lies below it: data, what contenders store, ledgers. One file system, so
             that every contender writes to the same disk.
         pages: Where the results are written.
+        resume: Take what an earlier run of the same thing has measured, and measure only the rest.
     """
 
     scale: float
@@ -31,6 +32,7 @@ class Settings:
     only: tuple[str, ...]
     folder: Path
     pages: Path
+    resume: bool = False
 
     @classmethod
     def of(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -47,6 +49,7 @@ class Settings:
             only=only,
             folder=folder,
             pages=Path(environment.get("BENCH_PAGES", pages)).absolute(),
+            resume=environment.get("BENCH_RESUME", "0") not in {"", "0"},
         )
 
     @property

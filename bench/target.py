@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from bench import gateway, ledger, whole
@@ -20,7 +20,7 @@ class Target:
         ours: The figure that is judged.
         theirs: The one that it is held against: then ``theirs / ours`` is at least ``threshold``, since figures are
             seconds. ``None``: ``ours`` itself is at most ``threshold``.
-        beside: A figure that nothing is judged by, but that a reader will ask for: the same ratio against it.
+        beside: Figures that nothing is judged by, but that a reader will ask for: the same ratio against them.
         limit: The figure that no contender with the same promises can do much better than: what it would reach.
     """
 
@@ -29,7 +29,7 @@ class Target:
     ours: str
     threshold: float
     theirs: str | None = None
-    beside: str | None = None
+    beside: Sequence[str] = ()
     limit: str | None = None
 
 
@@ -46,7 +46,7 @@ class Verdict:
     value: float | None
     ours: Figure | None = None
     theirs: Figure | None = None
-    beside: float | None = None
+    beside: Mapping[str, float] = field(default_factory=dict)
     limit: float | None = None
 
     @property
@@ -70,26 +70,26 @@ def judge(target: Target, results: Mapping[str, Result]) -> Verdict:
     theirs = result.figures.get(target.theirs)
     if theirs is None:
         return Verdict(target=target, unit="", value=None, ours=ours)
-    other, limit = (result.figures.get(name or "") for name in (target.beside, target.limit))
+    limit = result.figures.get(target.limit or "")
     return Verdict(
         target=target,
         unit="x",
         value=theirs.median / ours.median,
         ours=ours,
         theirs=theirs,
-        beside=other and other.median / ours.median,
+        beside={name: result.figures[name].median / ours.median for name in target.beside if name in result.figures},
         limit=limit and theirs.median / limit.median,
     )
 
 
-#: Of each contender the same program in the mode that a reader will ask for.
-_OTHER_MODE: Final = {
-    names.DCMTK: names.DCMTK_FAST,
-    names.DCMTK_PLAIN: names.DCMTK,
-    names.ORTHANC: names.ORTHANC_FAST,
-    names.STORESCU: names.STORESCU_PLAIN,
-    names.LIMIT_END: names.LIMIT,
-    names.LIMIT_EACH: names.LIMIT,
+#: Of each contender the same program in the modes that a reader will ask for.
+_OTHER_MODES: Final[Mapping[str, Sequence[str]]] = {
+    names.DCMTK: (names.DCMTK_FAST,),
+    names.DCMTK_PLAIN: (names.DCMTK,),
+    names.ORTHANC: (names.ORTHANC_FAST, names.ORTHANC_PLAIN),
+    names.STORESCU: (names.STORESCU_PLAIN,),
+    names.LIMIT_END: (names.LIMIT,),
+    names.LIMIT_EACH: (names.LIMIT,),
 }
 _LIMITS: Final = {
     names.INSTANCE: names.LIMIT_EACH,
@@ -106,7 +106,7 @@ def _ratio(what: str, load: str, ours: str, theirs: str, threshold: float) -> Ta
         ours=ours,
         theirs=theirs,
         threshold=threshold,
-        beside=_OTHER_MODE.get(theirs),
+        beside=_OTHER_MODES.get(theirs, ()),
         limit=None if limit == theirs else limit,
     )
 

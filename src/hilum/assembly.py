@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,11 @@ from hilum.job.adoption import AdoptionSettings
 from hilum.job.worker import PlanSettings
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.shown import JobView
+from hilum.notify.mail import Mail, Security
+from hilum.notify.policy import Expectation, Retries
+from hilum.notify.webhook import Webhook
+from hilum.notify.wording import Site
+from hilum.notify.worker import NotifySettings, Route
 from hilum.results.worker import ResultSettings
 from hilum.store.receive import StoreRule, StoreSettings
 from hilum.store.spool import Durability
@@ -52,6 +58,7 @@ class Assembly:
     engine: EngineSettings
     results: ResultSettings
     delivery: DeliverySettings
+    notify: NotifySettings
     keep_delivered: timedelta
 
     @classmethod
@@ -80,6 +87,7 @@ class Assembly:
                 keep_failed=timedelta(days=retention.failed),
             ),
             delivery=_delivery(settings.dicom.scu),
+            notify=notify_of(settings),
             keep_delivered=timedelta(days=retention.delivered),
         )
 
@@ -205,6 +213,52 @@ def _delivery(scu: config.Scu) -> DeliverySettings:
             dimse=timedelta(seconds=scu.timeouts.dimse),
         ),
     )
+
+
+def notify_of(settings: config.Settings) -> NotifySettings:
+    """Who is told of what."""
+    told = settings.notifications
+    webhooks = {name: Route(channel=_webhook(one), topics=frozenset(one.about)) for name, one in told.webhooks.items()}
+    mail = {name: Route(channel=_mail(one), topics=frozenset(one.about)) for name, one in told.mail.items()}
+    return NotifySettings(
+        routes={**webhooks, **mail},
+        expected=tuple(_expectation(one) for one in told.expected),
+        again_after=timedelta(seconds=told.again_after),
+        retries=Retries(
+            waits=tuple(timedelta(seconds=wait) for wait in told.retry.waits),
+            give_up_after=timedelta(seconds=told.retry.give_up_after),
+        ),
+        site=Site(gateway=told.gateway or socket.gethostname(), public_url=(settings.web.public_url or "").rstrip("/")),
+    )
+
+
+def _webhook(one: config.Webhook) -> Webhook:
+    return Webhook(
+        url=one.url,
+        secret=one.secret,
+        authorization=one.authorization,
+        timeout=one.timeout,
+        authorities=one.ca_file,
+    )
+
+
+def _mail(one: config.Mail) -> Mail:
+    return Mail(
+        host=one.host,
+        port=one.real_port,
+        security=Security(one.security),
+        user=one.user,
+        password=one.password,
+        sender=one.sender,
+        recipients=one.recipients,
+        timeout=one.timeout,
+        authorities=one.ca_file,
+    )
+
+
+def _expectation(one: config.Expected) -> Expectation:
+    since, by = one.moments
+    return Expectation(source=one.source, since=since, by=by, days=one.weekdays, zone=one.zone)
 
 
 def folders(settings: config.Settings) -> tuple[Path, ...]:

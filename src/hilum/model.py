@@ -16,6 +16,7 @@ GroupId = NewType("GroupId", int)
 JobId = NewType("JobId", str)
 ResultId = NewType("ResultId", int)
 DeliveryId = NewType("DeliveryId", int)
+NoticeId = NewType("NoticeId", int)
 
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
@@ -68,6 +69,29 @@ class Uid(str):
         if not _UID.fullmatch(uid):
             raise ValueError(f"a UID is made of numbers joined by dots, this is {uid[:64]!r}")
         return super().__new__(cls, uid)
+
+
+class Topic(StrEnum):
+    """What people can be told of: the values of ``about`` in ``notifications``."""
+
+    JOB_FAILED = "job-failed"
+    DELIVERY_GIVEN_UP = "delivery-given-up"
+    DESTINATION_DOWN = "destination-down"
+    DISK_FULL = "disk-full"
+    ASSOCIATION_HELD = "association-held"
+    GROUP_PARKED = "group-parked"
+    FILE_QUARANTINED = "file-quarantined"
+    CONFIGURATION_REFUSED = "configuration-refused"
+    LEDGER_DISTRUSTED = "ledger-distrusted"
+    SOURCE_QUIET = "source-quiet"
+
+
+class Phase(StrEnum):
+    """What a notice says of its topic."""
+
+    HAPPENED = "happened"
+    BEGAN = "began"  # and lasts, as far as is known when it is written
+    OVER = "over"  # what an earlier notice said has ended
 
 
 class GroupKind(StrEnum):

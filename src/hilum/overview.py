@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 
 from hilum import states, words
 from hilum.config import Settings
-from hilum.ledger import annals, views
+from hilum.ledger import annals, noticeboard, views
 from hilum.ledger.database import Database
+from hilum.ledger.noticeboard import ChannelView
 from hilum.ledger.shown import AssociationView, DestinationView, GroupView, HistoryLine, JobView
 from hilum.store.disk import judge
 
@@ -67,6 +68,7 @@ class Matter(StrEnum):
     PARKED = "parked"
     HELD = "held"
     STORED_ONLY = "stored only"
+    UNTOLD = "untold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,8 @@ class Attention:
         why: The reason, if it is known.
         remedy: What to do, wherever one sits.
         command: What does it on the command line; empty: there is none for it.
-        subject: The id of the job, group or association, the name of the destination or the peer's address.
+        subject: The id of the job, group or association, the name of the destination or channel, or the peer's
+            address.
         at: When it happened last, if that is known.
         count: Of how many it speaks.
     """
@@ -101,6 +104,7 @@ class Overview:
         attention: The most pressing first; empty when all is well.
         failed: The newest failed jobs.
         destinations: Of the configuration and of the ledger, by name.
+        channels: Of notifications, by name.
     """
 
     at: datetime
@@ -116,6 +120,7 @@ class Overview:
     failed: Sequence[JobView]
     destinations: Sequence[DestinationView]
     disks: Sequence[Disk]
+    channels: Sequence[ChannelView]
 
 
 def look(database: Database, settings: Settings, config: Path | None, now: datetime, *, running: bool) -> Overview:
@@ -134,6 +139,8 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         counts = views.job_counts(connection)
         failed = views.list_jobs(connection, state=states.Job.FAILED, limit=_EXAMPLES)
         reached = destinations(connection, settings)
+        told = settings.notifications
+        channels = noticeboard.channels(connection, {*told.webhooks, *told.mail})
         lines = annals.list_history(connection, since=now - _RECENT, limit=_LINES)
     disks = disks_of(settings)
     attention = (
@@ -146,6 +153,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         *_parked(waiting),
         *_held(held),
         *_stored_only(waiting),
+        *_channels(channels, now),
     )
     return Overview(
         at=now,
@@ -161,6 +169,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         failed=failed,
         destinations=reached,
         disks=disks,
+        channels=channels,
     )
 
 
@@ -369,3 +378,27 @@ def _held(held: Sequence[AssociationView]) -> Iterator[Attention]:
             at=newest.ended_at,
             count=len(held),
         )
+
+
+def _channels(channels: Sequence[ChannelView], now: datetime) -> Iterator[Attention]:
+    for one in channels:
+        if one.failing:
+            again = f"tried again {words.until(one.next_try, now)}"
+            yield Attention(
+                matter=Matter.UNTOLD,
+                what=f"{words.count(one.due, 'notice waits', 'notices wait')} for {one.name}",
+                why=one.failing,
+                remedy=f"mend the channel in notifications, or what it leads to; it is {again} by itself",
+                command=f"{again}; hilum notify test {one.name} tests it",
+                subject=one.name,
+                count=one.due,
+            )
+        elif one.given_up:
+            yield Attention(
+                matter=Matter.UNTOLD,
+                what=f"{words.count(one.given_up, 'notice')} through {one.name} given up, and nothing was told since",
+                remedy="mend the channel in notifications, or what it leads to, and test it",
+                command=f"hilum notify lists them; hilum notify test {one.name} tests it",
+                subject=one.name,
+                count=one.given_up,
+            )

@@ -116,6 +116,7 @@ class Runner(Generic[Work, Outcome]):
 
     def start(self) -> None:
         """Begin; returns at once."""
+        self.meter.begins(self.step.name)
         self._pool = ThreadPoolExecutor(self.step.concurrency, thread_name_prefix=self.step.name)
         for body in (self._loop, self._keep_leases):
             thread = threading.Thread(target=body, name=f"{self.step.name}-{body.__name__.strip('_')}", daemon=True)

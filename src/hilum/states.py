@@ -126,6 +126,22 @@ class DestinationEvent(StrEnum):
     RESUME_ASKED = "resume asked"
 
 
+class Notice(StrEnum):
+    """Word of something that people should know, on its way through one channel."""
+
+    DUE = "due"
+    SENT = "sent"
+    GIVEN_UP = "given up"
+
+
+class NoticeEvent(StrEnum):
+    """What happens to a notice."""
+
+    ACCEPTED = "accepted"
+    FAILED_FOR_NOW = "failed for now"
+    FAILED_FOR_GOOD = "failed for good"
+
+
 ASSOCIATION: Final[Mapping[tuple[Association, AssociationEvent], Association]] = MappingProxyType(
     {
         (Association.OPEN, AssociationEvent.RELEASED): Association.RELEASED,
@@ -192,6 +208,14 @@ DESTINATION: Final[Mapping[tuple[Destination, DestinationEvent], Destination]] =
         (Destination.UP, DestinationEvent.PAUSE_ASKED): Destination.PAUSED,
         (Destination.DOWN, DestinationEvent.PAUSE_ASKED): Destination.PAUSED,
         (Destination.PAUSED, DestinationEvent.RESUME_ASKED): Destination.UP,
+    }
+)
+
+NOTICE: Final[Mapping[tuple[Notice, NoticeEvent], Notice]] = MappingProxyType(
+    {
+        (Notice.DUE, NoticeEvent.ACCEPTED): Notice.SENT,
+        (Notice.DUE, NoticeEvent.FAILED_FOR_NOW): Notice.DUE,
+        (Notice.DUE, NoticeEvent.FAILED_FOR_GOOD): Notice.GIVEN_UP,
     }
 )
 

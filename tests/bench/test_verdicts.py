@@ -16,7 +16,13 @@ def result(**values: tuple[float, ...]) -> Result:
 
 
 RATIO = Target(
-    what="ours against theirs", load="load", ours="ours", theirs="theirs", threshold=2, beside="helped", limit="loop"
+    what="ours against theirs",
+    load="load",
+    ours="ours",
+    theirs="theirs",
+    threshold=2,
+    beside=("helped", "absent"),
+    limit="loop",
 )
 
 
@@ -26,7 +32,7 @@ def test_a_ratio_is_made_of_medians_of_the_run(seconds: float, passed: bool) -> 
     verdict = judge(RATIO, {"load": found})
     assert verdict.value == pytest.approx(2.0 / seconds)
     assert verdict.passed is passed
-    assert verdict.beside == pytest.approx(3.0 / seconds)
+    assert verdict.beside == {"helped": pytest.approx(3.0 / seconds)}
     assert verdict.limit == pytest.approx(4.0)
 
 
@@ -48,7 +54,6 @@ def run(*results: Result, scale: float = 1) -> Run:
     return Run(
         rounds=1,
         scale=scale,
-        took=60,
         machine={"processor": "one"},
         versions={"Hilum": "0"},
         verdicts=[judge(RATIO, known)],

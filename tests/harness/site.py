@@ -104,6 +104,13 @@ class Site:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def web(self) -> str:
+        """The beginning of every address of the running gateway's web, without the last slash."""
+        assert self.gateway is not None
+        assert self.gateway.web_port is not None, 'it needs {"web": {"enabled": True, "port": 0}}'
+        return f"http://127.0.0.1:{self.gateway.web_port}"
+
     # --- what the ledger says
 
     def rows(self, table: str, **where: object) -> Sequence[AnyRow]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+
+import structlog
 
 from hilum.association import remedy
 from hilum.association.admission import Rejected, admit
 from hilum.association.capacity import Capacity
+from hilum.association.manners import STALL_SECONDS, Manners
 from hilum.association.observer import (
     AssociationAccepted,
     AssociationEnded,
@@ -30,6 +32,7 @@ from hilum.association.transport import Interrupted, Link, LinkEvent, TimedOut, 
 from hilum.clock import Clock
 from hilum.errors import PeerError, PermanentError, TemporaryError
 from hilum.model import AssociationId, AssociationInfo
+from hilum.observe.durations import Durations
 from hilum.wire import (
     Aborted,
     AssociateRefused,
@@ -46,7 +49,7 @@ from hilum.wire import (
     negotiate,
 )
 
-logger: Final = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Acceptor:
         )
         self._seated = False
         self._association: AssociationInfo | None = None
+        self._pauses, self._stalls = Durations(), Durations()
+        self._refused: Counter[str] = Counter()
         self._provider: Provider | None = None
         self._cut_off = ""
 
@@ -140,9 +145,8 @@ class Acceptor:
             request = self._await_request()
             if request is not None:
                 self._answer(request)
-        except Exception:
-            # Whatever it was, it ends one connection and not the gateway.
-            logger.exception("association.fault")
+        except Exception:  # noqa: BLE001  whatever it was, it ends one connection and not the gateway
+            _log.exception("association.fault")
             self._connection.abort()
         finally:
             self._stand_up()
@@ -276,6 +280,14 @@ class Acceptor:
                 remedy=outcome.remedy,
                 tally=provider.tally,
                 duration=timedelta(seconds=time.monotonic() - began),
+                manners=Manners(
+                    implementation=request.implementation_version_name or request.implementation_class_uid,
+                    takes=self._connection.peer_max_pdu_length,
+                    pdus=self._connection.pdus_received,
+                    pauses=self._pauses,
+                    stalls=self._stalls,
+                    refused=dict(self._refused),
+                ),
             )
         )
 
@@ -283,6 +295,7 @@ class Acceptor:
         """Queue the A-ASSOCIATE-AC."""
         results = negotiate(request.contexts, settings.negotiation, common=request.common_extended)
         self._connection.accept(results)
+        self._refused.update(result.abstract_syntax for result in results if not result.accepted)
         self._observer(
             AssociationAccepted(
                 association=association,
@@ -310,9 +323,9 @@ class Acceptor:
         except (TemporaryError, PermanentError) as error:
             self._connection.abort()
             outcome = _Outcome(Ending.FAILED, str(error), remedy.of_ending(Ending.FAILED))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  see below
             # The peer must not take silence for success, and the sink must learn that nothing follows.
-            logger.exception("association.fault")
+            _log.exception("association.fault")
             self._connection.abort()
             why = f"a fault of the gateway, {type(error).__name__}: see the log"
             outcome = _Outcome(Ending.FAILED, why, remedy.of_ending(Ending.FAILED))
@@ -333,7 +346,10 @@ class Acceptor:
             PeerError: The peer must be aborted.
         """
         while True:
+            inside = provider.receiving
             events = self._link.flush() or self._link.receive(idle, "the next message")
+            if inside and self._link.waited > STALL_SECONDS:
+                self._stalls.add(int(self._link.waited * 1e9))
             run: list[memoryview] = []  # fragments of one data set that came with one read
             release = False
             for event in events:
@@ -344,6 +360,7 @@ class Acceptor:
                             provider.data(run, last=True)
                             run = []
                     case CommandReceived(context_id=context_id, command=command):
+                        self._pauses.add(int(self._link.waited * 1e9))
                         if command.has_data:
                             self._link.widen()
                         provider.command(context_id, command)

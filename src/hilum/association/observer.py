@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from hilum.association.manners import Manners
 from hilum.association.sink import Ending
 from hilum.model import AssociationInfo
 from hilum.observe.durations import Durations
@@ -122,6 +123,7 @@ class AssociationEnded:
         why: One clause for the operator; empty after a release.
         remedy: What the operator can do; empty after a release.
         duration: From the complete A-ASSOCIATE-RQ to the end.
+        manners: How the peer behaved.
     """
 
     association: AssociationInfo
@@ -130,6 +132,7 @@ class AssociationEnded:
     remedy: str
     tally: Tally
     duration: timedelta
+    manners: Manners = field(default_factory=Manners)
 
 
 AssociationEvent = ConnectionDropped | AssociationRejected | AssociationAccepted | InstanceRefused | AssociationEnded

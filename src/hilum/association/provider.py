@@ -99,6 +99,11 @@ class Provider:
             took=self._took,
         )
 
+    @property
+    def receiving(self) -> bool:
+        """Whether a data set is on its way."""
+        return self._incoming is not None
+
     def command(self, context_id: int, command: Command) -> None:
         """Take a command set; the answer is queued now, or after the data set if one follows.
 

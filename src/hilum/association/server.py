@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import select
 import socket
@@ -13,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
+
+import structlog
 
 from hilum.association import remedy
 from hilum.association.acceptor import Acceptor
@@ -26,7 +27,7 @@ from hilum.clock import Clock, utc_now
 from hilum.errors import LocalError, PermanentError, TemporaryError
 from hilum.model import AssociationInfo
 
-logger: Final = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
 
 #: Connections that the kernel completes while the listener thread is busy.
 _BACKLOG: Final = 512
@@ -192,14 +193,14 @@ class Server:
             return
         except OSError as error:
             # Out of descriptors or memory, mostly: the connection stays in the backlog, so trying at once would spin.
-            logger.warning("listener.cannot-accept: %s", os.strerror(error.errno) if error.errno else error)
+            why = os.strerror(error.errno) if error.errno else str(error)
+            _log.warning("listener.cannot_accept", error=why)
             self._stopping.wait(_BREATH_SECONDS)
             return
         try:
             self._take(sock, str(parse_address(address[0])), int(address[1]))
-        except Exception:
-            # Whatever it was, it costs one connection: a gateway without this thread would be deaf.
-            logger.exception("listener.fault")
+        except Exception:  # noqa: BLE001  it costs one connection: a gateway without this thread would be deaf
+            _log.exception("listener.fault")
             sock.close()
             self._stopping.wait(_BREATH_SECONDS)
 
@@ -218,7 +219,7 @@ class Server:
             self._serve(sock, host, port)
         except (OSError, RuntimeError) as error:
             # The connection is gone again, or there are no more threads, which is like a lack of descriptors.
-            logger.warning("listener.cannot-serve: %s", error)
+            _log.warning("listener.cannot_serve", error=str(error))
             sock.close()
             self._capacity.leave(host)
             self._stopping.wait(_BREATH_SECONDS)

@@ -64,6 +64,9 @@ LinkEvent = WireEvent | TimedOut | Interrupted
 class Link:
     """Reads, writes and closes one connection; for one thread, but for ``interrupt`` and ``cut``.
 
+    Attributes:
+        waited: Seconds that the last read that brought something had to wait for it.
+
     Args:
         sock: Connected; the link owns it from now on.
         connection: In the state that fits: a fresh acceptor's, or a requestor's.
@@ -87,6 +90,7 @@ class Link:
         self._cut = False
         self._writable = True
         self._allowed = 0.0  # seconds that the kernel lets one recv wait
+        self.waited = 0.0
         self._acknowledged = True  # what was read last: an answer of ours takes the acknowledgement along
         # Python's own time-outs cost two more system calls for each read and each write.
         sock.settimeout(None)
@@ -113,7 +117,7 @@ class Link:
         began = time.monotonic()
         try:
             count = self._read(seconds)
-            waited = time.monotonic() - began
+            self.waited = waited = time.monotonic() - began
         except TimeoutError:
             if inside and self._pdu_left <= patience:
                 return [TimedOut(f"a PDU was not complete after {self._pdu_seconds:g} s", Wait.PDU)]

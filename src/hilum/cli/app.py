@@ -18,11 +18,13 @@ from hilum.cli import (
     demo,
     doctor,
     echo,
+    explain,
     fsck,
     groups,
     history,
     init,
     jobs,
+    notify,
     pause,
     receive,
     resume,
@@ -46,10 +48,13 @@ _COMMANDS: Final = {
     "serve": _RUN,
     "conformance": _RUN,
     "status": _LOOK,
+    "explain": _LOOK,
+    "doctor": _LOOK,
     "jobs": _LOOK,
     "groups": _LOOK,
     "deliveries": _LOOK,
     "history": _LOOK,
+    "notify": _LOOK,
     "ledger": _LOOK,
     "fsck": _LOOK,
     "retry": _ASK,
@@ -60,7 +65,6 @@ _COMMANDS: Final = {
     "echo": _SPEAK,
     "send": _SPEAK,
     "receive": _SPEAK,
-    "doctor": _SPEAK,
 }
 
 
@@ -116,6 +120,7 @@ for _name, _command in (
     ("serve", serve.command),
     ("conformance", conformance.command),
     ("status", status.command),
+    ("explain", explain.command),
     ("deliveries", deliveries.command),
     ("history", history.command),
     ("fsck", fsck.command),
@@ -131,5 +136,6 @@ for _name, _command in (
     app.command(_name, cls=Verb)(_command)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
+app.add_typer(notify.app, name="notify")
 app.add_typer(account.app, name="ledger")
 app.add_typer(doctor.app, name="doctor")

@@ -1,4 +1,4 @@
-"""``hilum doctor battery``."""
+"""``hilum doctor`` and ``hilum doctor battery``."""
 
 from __future__ import annotations
 
@@ -10,18 +10,47 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hilum.cli.options import AsJson
+from hilum.cli.options import AsJson, Config, config_path
 from hilum.cli.verb import Verb
 
 if TYPE_CHECKING:
     from hilum.battery import Outcome, Target
 
-app = typer.Typer(rich_markup_mode=None, subcommand_metavar="battery HOST PORT", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, subcommand_metavar="[battery HOST PORT]")
 
 
-@app.callback()
-def doctor() -> None:
-    """Find out what is wrong with a peer, or with this gateway."""
+@app.callback(invoke_without_command=True)
+def doctor(
+    context: typer.Context,
+    *,
+    destination: Annotated[
+        str | None,
+        typer.Option("--destination", metavar="NAME", show_default=False, help="Only this destination."),
+    ] = None,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find out what is wrong here, there and at senders.
+
+    Looks at the clock, the disks, permissions, ports, file descriptors, the ledger, the engines, each destination, and
+    at what the gateway saw of its senders in the last week. Destinations are asked for an association and an echo;
+    nothing is sent. The status is 1 if anything is wrong.
+
+    `hilum doctor battery` tries a peer instead.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from hilum.cli import output
+    from hilum.cli.examined import examine, tell
+    from hilum.cli.exit import FailedError
+
+    found = examine(config_path(config), destination)
+    if as_json:
+        output.emit(found)
+    else:
+        tell(found)
+    if not found.healthy:
+        raise FailedError
 
 
 @app.command("battery", cls=Verb)

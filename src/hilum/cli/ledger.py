@@ -46,7 +46,7 @@ def opened(path: Path) -> Iterator[Office]:
         PermanentError: There is no ledger yet, or another version of Hilum wrote it.
         TemporaryError: It cannot be read just now.
     """
-    _silence()
+    quiet()
     settings = config.load(path)
     database = Database(settings.ledger.url)
     if not database.path.exists():
@@ -60,7 +60,7 @@ def opened(path: Path) -> Iterator[Office]:
         database.close()
 
 
-def _silence() -> None:
+def quiet() -> None:
     """Let only errors through, on standard error: what a command does, it says itself."""
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),

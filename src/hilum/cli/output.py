@@ -100,15 +100,20 @@ def paragraph(text: str, *, indent: int) -> None:
 
 
 def bullet(text: str, remedy: str = "") -> None:
-    """A line of a list, folded under itself, and below it what to do."""
+    """A line of a list of what is wrong, folded under itself, and below it what to do."""
+    point("!", text, [remedy] if remedy else [])
+
+
+def point(mark: str, text: str, remedies: Sequence[str] = ()) -> None:
+    """A line of a list behind its mark, folded under itself, and below it what can be done."""
     from rich.table import Table
     from rich.text import Text
 
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row(Text("!", style="bold red"), Text(printable(text)))
-    if remedy:
+    grid.add_row(Text(mark, style="bold red" if "!" in mark else "dim"), Text(printable(text)))
+    for remedy in remedies:
         grid.add_row("", Text(f"-> {printable(remedy)}", style="cyan"))
     _put(grid, 2)
 

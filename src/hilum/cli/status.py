@@ -73,6 +73,12 @@ def _print(overview: Overview) -> None:
         output.heading("Held associations")
         print_held(overview.held, overview.at, indent=2)
     _print_destinations(overview)
+    if overview.channels:
+        from hilum.cli.notify import print_channels
+
+        output.say()
+        output.heading("Notices")
+        print_channels(overview.channels, overview.at)
 
 
 def _disk(used: float, watermark: int, free: int) -> str:

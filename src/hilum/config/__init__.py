@@ -7,6 +7,7 @@ from hilum.config.changes import Reload, diff, needs_restart
 from hilum.config.dicom import AE, AbortedAssociations, Destination, Durability, Scp, Scu, Source
 from hilum.config.effective import dump, tree
 from hilum.config.loader import load, loads
+from hilum.config.notifications import Expected, Mail, Notifications, Webhook
 from hilum.config.schema import json_schema
 from hilum.config.settings import Engine, FolderEngine, ProcessEngine, Settings, Storage, Web, Workflow
 from hilum.config.template import init_template
@@ -17,7 +18,10 @@ __all__ = [
     "Destination",
     "Durability",
     "Engine",
+    "Expected",
     "FolderEngine",
+    "Mail",
+    "Notifications",
     "ProcessEngine",
     "Reload",
     "Scp",
@@ -26,6 +30,7 @@ __all__ = [
     "Source",
     "Storage",
     "Web",
+    "Webhook",
     "Workflow",
     "diff",
     "dump",

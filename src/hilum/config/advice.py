@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from hilum.config.kinds import Section
+from hilum.config.notifications import Security
 from hilum.config.places import KeyPath, dotted
 from hilum.config.settings import Settings
 from hilum.errors import Problem
+from hilum.model import Topic
 
 #: The spec's limit of ``max-associations``.
 _ORIGINAL_MAX_ASSOCIATIONS = 5
@@ -26,6 +28,7 @@ def warnings(settings: Settings) -> list[Problem]:
         found.append((("dicom", "scp", "log-dimse-datasets"), message))
     if settings.web.enabled and settings.web.port and settings.web.port == scp.port:
         found.append((("web", "port"), f"dicom.scp.port is {scp.port} too; give each a port of its own"))
+    found += _notifications(settings)
     return [
         Problem(where=settings.places.where(path), path=dotted(settings.places.written(path)), message=message)
         for path, message in found
@@ -67,3 +70,29 @@ def _lower_case(section: Section, path: KeyPath, title: str) -> list[tuple[KeyPa
         f"{title.upper()} is safer"
     )
     return [(path, message)]
+
+
+def _notifications(settings: Settings) -> list[tuple[KeyPath, str]]:
+    found: list[tuple[KeyPath, str]] = []
+    told, top = settings.notifications, "notifications"
+    for name, webhook in told.webhooks.items():
+        if webhook.secret is None:
+            message = "notices are not signed: whoever gets them cannot tell whose they are; set secret"
+            found.append(((top, "webhooks", name), message))
+        if webhook.authorization is not None and webhook.url.startswith("http:"):
+            message = "authorization is sent as it is over a connection that is not protected; use https"
+            found.append(((top, "webhooks", name, "url"), message))
+    for name, mail in told.mail.items():
+        if mail.user is not None and mail.security is Security.NONE:
+            message = "the password is sent as it is over a connection that is not protected; use starttls or tls"
+            found.append(((top, "mail", name, "security"), message))
+    abouts = [*(one.about for one in told.webhooks.values()), *(one.about for one in told.mail.values())]
+    if told.expected and not any(Topic.SOURCE_QUIET in about for about in abouts):
+        message = "nobody is told when a source is quiet: add a channel under webhooks or mail"
+        found.append(((top, "expected"), message))
+    known = {source.ae_title for source in settings.dicom.scp.sources}
+    for index, one in enumerate(told.expected):
+        if known and settings.dicom.scp.reject_unknown_sources and one.source not in known:
+            message = f"{one.source} is not in dicom.scp.sources, so that it is rejected and always quiet"
+            found.append(((top, "expected", index, "source"), message))
+    return found

@@ -42,6 +42,7 @@ def disagreements(tree: dict[str, Any], places: Places, folder: Path) -> list[Fi
     _folder_engine(tree, report)
     _folders(tree, folder, report)
     _web(tree, report)
+    _notifications(tree, report)
     return findings
 
 
@@ -156,3 +157,19 @@ def _web(tree: dict[str, Any], report: _Report) -> None:
     host = _get(tree, "web", "host")
     if isinstance(host, str) and host and not is_loopback(host) and not _get(tree, "web", "token"):
         report(("web", "host"), f"other machines can reach {host}: set web.token too, or use 127.0.0.1")
+
+
+def _notifications(tree: dict[str, Any], report: _Report) -> None:
+    """Channels are known by their names alone, and a window must not end before it begins."""
+    webhooks, mail = _get(tree, "notifications", "webhooks"), _get(tree, "notifications", "mail")
+    if isinstance(webhooks, dict) and isinstance(mail, dict):
+        for name in webhooks.keys() & mail.keys():
+            report(("notifications", "mail", name), f"{name[:80]!r} is a webhook already; give it another name")
+    for key, section in (("mail", mail),):
+        for name, entry in section.items() if isinstance(section, dict) else ():
+            if isinstance(entry, dict) and entry.get("password") and not entry.get("user"):
+                report(("notifications", key, name, "password"), "there is a password, but no user to log in")
+    for at, entry in _entries(tree, ("notifications", "expected")):
+        by, since = entry.get("by"), entry.get("since", "00:00")
+        if isinstance(by, str) and isinstance(since, str) and len(by) == len(since) == 5 and by <= since:
+            report((*at, "by"), f"{by} is not after since ({since}); both are times of the same day")

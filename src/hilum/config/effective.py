@@ -51,13 +51,22 @@ def _mask(tree: dict[str, Any]) -> None:
     for key in all_keys():
         if Mark.SECRET in key.marks:
             *around, name = key.path.split(".")
-            section = tree
-            for part in around:
-                section = section[part]
-            if name in section:
-                section[name] = _HIDDEN
+            for section in _sections(tree, around):
+                if name in section:
+                    section[name] = _HIDDEN
     for engine in tree["engines"].values():
         environment = engine.get("environment", {})
         for name in environment:
             if _SECRET_NAME.search(name):
                 environment[name] = _HIDDEN
+
+
+def _sections(tree: dict[str, Any], path: list[str]) -> list[dict[str, Any]]:
+    """Every section at a path in which ``<name>`` stands for any name."""
+    found = [tree]
+    for part in path:
+        if part == "<name>":
+            found = [entry for section in found for entry in section.values()]
+        else:
+            found = [section[part] for section in found if part in section]
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, get_origin
 
 from hilum.config.document import UnreadableError, Value, parse_value
@@ -16,6 +17,8 @@ from hilum.config.places import Finding, KeyPath, Places, dotted
 from hilum.config.spellings import proper
 
 PREFIX = "HILUM__"
+#: Far more than any secret has.
+_MAX_SECRET_BYTES = 65_536
 
 
 def override(tree: dict[str, Value], places: Places, environ: Mapping[str, str]) -> list[Finding]:
@@ -31,6 +34,21 @@ def override(tree: dict[str, Value], places: Places, environ: Mapping[str, str])
     return findings
 
 
+def _read_secret(path: str) -> str:
+    """What a file holds, without the line break at its end that editors add."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_SECRET_BYTES + 1)
+        text = data.decode().rstrip("\r\n")
+    except OSError as error:
+        raise UnreadableError(f"the file {path!r} of the secret cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UnreadableError(f"the file {path!r} of the secret is not UTF-8 text") from None
+    if not text or len(data) > _MAX_SECRET_BYTES or not text.isprintable():
+        raise UnreadableError(f"the file {path!r} of the secret must hold one line, and nothing else")
+    return text
+
+
 def _outer_first(name: str) -> tuple[int, list[tuple[int, str]]]:
     parts = name.split("__")
     return len(parts), [(int(part), "") if part.isdecimal() and part.isascii() else (-1, part) for part in parts]
@@ -42,11 +60,14 @@ def _override(tree: dict[str, Value], places: Places, name: str, text: str) -> l
         return [places.of_variable(name, "expected names joined by two underscores, such as HILUM__DICOM__SCP__PORT")]
     node: Any = tree
     path: KeyPath = ()
+    from_file = False
     for position, part in enumerate(parts):
         path = proper((*path, _step(tree, node, path, part)))
         if len(path) == 1:
             # Also after another spelling has led back to the top level.
             node = tree
+        if position == len(parts) - 1 and _names_file(tree, path):
+            path, from_file = (*path[:-1], str(path[-1]).removesuffix("-file")), True
         if refusal := _refusal(node, path):
             return [places.of_variable(name, refusal)]
         if position == len(parts) - 1:
@@ -56,12 +77,21 @@ def _override(tree: dict[str, Value], places: Places, name: str, text: str) -> l
             places.override(path, name)
         node = node[path[-1]]
     try:
-        value = _value(text, name, secret=is_secret(tree, path))
+        value = _read_secret(text) if from_file else _value(text, name, secret=is_secret(tree, path))
     except UnreadableError as error:
-        return [places.of_variable(name, f"{error.message} (the value is read as YAML)")]
+        how = "" if from_file else " (the value is read as YAML)"
+        return [places.of_variable(name, error.message + how)]
     _set(node, path[-1], value)
     places.override(path, name)
     return []
+
+
+def _names_file(tree: object, path: KeyPath) -> bool:
+    """Whether the last part is no key, but would be that of a secret without ``-file``."""
+    word = str(path[-1])
+    if not word.endswith("-file") or field_at(tree, path) is not None:
+        return False
+    return is_secret(tree, (*path[:-1], word.removesuffix("-file")))
 
 
 def _value(text: str, name: str, *, secret: bool) -> Value:

@@ -104,6 +104,12 @@ def field_at(tree: object, path: KeyPath) -> FieldInfo | None:
     return fields_of(section).get(str(path[-1])) if section else None
 
 
+def choices_at(tree: object, path: KeyPath) -> list[str]:
+    """The words that are allowed at this path; empty if it is not a matter of words."""
+    annotation, _, _ = _at(tree, path)
+    return choices_of(_bare(annotation)[0])
+
+
 def is_secret(tree: object, path: KeyPath) -> bool:
     """Whether no message may quote the value at this path."""
     field = field_at(tree, path)

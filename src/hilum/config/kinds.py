@@ -246,6 +246,8 @@ def _one_or_many(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+#: For kinds that say more than that it is a text.
+Line = Annotated[str, Field(min_length=1), AfterValidator(_text)]
 Text = Annotated[str, Field(min_length=1), AfterValidator(_text), Kind("text")]
 Title = Annotated[
     AETitle,
@@ -253,6 +255,7 @@ Title = Annotated[
     Kind("an AE title", "1 to 16 characters, no backslash"),
 ]
 Folder = Annotated[Path, _born(_folder, minLength=1), Kind("a folder")]
+File = Annotated[Path, _born(_folder, minLength=1), Kind("a file")]
 Host = Annotated[str, Field(min_length=1), AfterValidator(_host), Kind("an IP address or host name")]
 Network = Annotated[
     str, Field(min_length=1), AfterValidator(_network), Kind("an IP address, network (CIDR) or host name")

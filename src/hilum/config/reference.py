@@ -47,7 +47,8 @@ HILUM__DICOM__SCP__AE_TITLES__0__TIMEOUT=300
 HILUM__DICOM__SCP__SOURCES='[{host-ip: 10.0.0.5, ae-title: CT1}]'
 ```
 
-The value is read as YAML, a token as it is. Variables that fit no key are mistakes.
+The value is read as YAML, a secret as it is. A secret may also lie in a file of one line, named by the same variable
+with `_FILE` at its end: `HILUM__WEB__TOKEN_FILE=/run/secrets/token`. Variables that fit no key are mistakes.
 """
 
 
@@ -72,7 +73,9 @@ def _tables() -> list[tuple[str, str, list[Key]]]:
         around = key.path.removesuffix(key.name).removesuffix(".")
         title = f"`{around}`"
         meaning = meanings.get(around.removesuffix("[]"), "")
-        if around.endswith("<name>"):
+        if around.endswith("<name>") and "type" not in key.section.model_fields:
+            meaning = f"{meanings.get(around.removesuffix('.<name>'), '')} Each has:"
+        elif around.endswith("<name>"):
             kind = key.section.model_fields["type"].annotation
             title += f" of the type `{kind.__args__[0]}`" if kind else ""
             meaning = (key.section.__doc__ or "").replace("``", "`")

@@ -25,6 +25,7 @@ from hilum.config.kinds import (
     Variable,
     VariableValue,
 )
+from hilum.config.notifications import Notifications, Url
 from hilum.config.places import NOWHERE, Places
 
 #: The engine that is always there, and that a workflow without ``engine`` uses.
@@ -166,6 +167,9 @@ class Web(Section):
     token: Annotated[Text | None, Mark.OURS, Mark.SECRET] = Field(
         default=None, repr=False, description="Secret that clients must send."
     )
+    public_url: Annotated[Url | None, Mark.OURS] = Field(
+        default=None, description="Address at which people reach the dashboard; notices link there."
+    )
 
 
 class Settings(Section):
@@ -186,13 +190,16 @@ class Settings(Section):
         description="What runs the workflows, by name. One named folder, of the type folder, is always there.",
     )
     web: Annotated[Web, Mark.OURS, Mark.RESTART] = Field(default=Web(), description="The API and the dashboard.")
+    notifications: Annotated[Notifications, Mark.OURS] = Field(
+        default=Notifications(), description="Who is told of what goes wrong."
+    )
 
     _places: Places = PrivateAttr(default=NOWHERE)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Settings) and self.__dict__ == other.__dict__
 
-    __hash__ = None  # type: ignore[assignment]  # engines is a mapping
+    __hash__ = None  # type: ignore[assignment]  # some values are mappings
 
     @property
     def places(self) -> Places:
@@ -201,6 +208,7 @@ class Settings(Section):
 
     def located(self, folder: Path, places: Places) -> Self:
         """The same with relative files and folders made absolute, from ``folder``, and its places known."""
-        found = self.model_copy(update={"storage": self.storage.beneath(folder), "ledger": self.ledger.beneath(folder)})
+        sections = {name: getattr(self, name).beneath(folder) for name in ("storage", "ledger", "notifications")}
+        found = self.model_copy(update=sections)
         found._places = places
         return found

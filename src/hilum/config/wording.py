@@ -146,9 +146,7 @@ def describe(value: object) -> str:
 
 def _hint(tree: object, path: KeyPath, kind: Kind, found: object) -> str:
     """What to do, where the mistake is a usual one."""
-    field = keys.field_at(tree, path)
-    choices = keys.choices_of(field.annotation) if field else []
-    if choices:
+    if choices := keys.choices_at(tree, path):
         return did_you_mean(str(found), choices)
     word = str(found).lower()
     if kind.name == "true or false":

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from structlog.contextvars import bind_contextvars
+
 from hilum.association.peer import Peer
 from hilum.deliver import policy
 from hilum.deliver.outage import Outage
@@ -66,6 +68,7 @@ class ProbeStep:
 
     def act(self, silent: Silent) -> Failed | None:
         """Ask; why it failed, or ``None``."""
+        bind_contextvars(destination=silent.name)
         settings = self.settings()
         peer = settings.destinations.get(silent.name)
         if peer is None:

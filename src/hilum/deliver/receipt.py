@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from hilum import states
 from hilum.ledger import settling
@@ -74,6 +75,7 @@ class ReceiptStep:
         Returns:
             Whether a delivery was given up.
         """
+        bind_contextvars(job=job.lease.id)
         job.lease.refuse_poison("writing its receipt")
         with self.database.read() as connection:
             rows = settling.receipt_rows(connection, JobId(str(job.lease.id)))
@@ -81,7 +83,7 @@ class ReceiptStep:
         if job.folder.is_dir():
             write_whole(job.folder / RECEIPT, text + "\n")
         else:  # somebody removed it: what became of its results stands in the ledger
-            _log.warning("receipt.no_folder", job=job.name, folder=str(job.folder))
+            _log.warning("receipt.no_folder", name=job.name, folder=str(job.folder))
         return any(row.state == states.Delivery.GIVEN_UP for row in rows)
 
     def record(self, job: Settling, given_up: bool, now: datetime) -> None:

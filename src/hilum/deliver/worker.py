@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import ClassVar, Final, assert_never
 
 from sqlalchemy import Connection
+from structlog.contextvars import bind_contextvars
 
 from hilum.clock import Clock
 from hilum.deliver import policy
@@ -116,6 +117,7 @@ class SendStep:
 
     def act(self, parcel: dispatch.Parcel) -> Outcome:
         """Send the parcel."""
+        bind_contextvars(job=parcel.job_id, destination=parcel.destination)
         settings = self.settings()
         peer = settings.destinations.get(parcel.destination)
         if peer is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Final, assert_never
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from hilum import states
 from hilum.engine import policy
@@ -107,6 +108,7 @@ class SubmitStep:
 
     def act(self, claimed: Claimed) -> None:
         """Hand it over; the engine takes a job and attempt it already has as the same one."""
+        bind_contextvars(job=claimed.lease.id)
         claimed.lease.refuse_poison(f"handing it to engine {claimed.engine}")
         engine = self.settings().engines.get(claimed.engine)
         if engine is None:
@@ -237,6 +239,7 @@ class WatchStep:
     def act(self, claimed: Claimed) -> Status:
         """Stop what is to be stopped, start again what never began. Idempotent."""
         assert claimed.status is not None
+        bind_contextvars(job=claimed.lease.id)
         claimed.lease.refuse_poison(f"looking after its run on engine {claimed.engine}")
         engine = self.settings().engines.get(claimed.engine)
         if engine is None:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+from structlog.contextvars import bind_contextvars
+
 from hilum.errors import PermanentError
 from hilum.job import payload
 from hilum.ledger import planning, work
@@ -41,6 +43,7 @@ class RetentionStep:
     def act(self, expired: Expired) -> None:
         """Remove the folder. Idempotent."""
         lease, folder = expired
+        bind_contextvars(job=lease.id)
         lease.refuse_poison("removing its folder")
         roots = self.roots()
         root = next((root for root in roots if folder.parent == root), None)

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, assert_never
 
+from structlog.contextvars import bind_contextvars
+
 from hilum.errors import PermanentError, TemporaryError
 from hilum.job import inspection, payload, policy
 from hilum.job.processors import Processor
@@ -83,6 +85,7 @@ class PlanStep:
     def act(self, claimed: Claimed) -> Made | NotWanted | Damaged:
         """Ask the processors and build the folders. Idempotent by group: names and ids come out the same."""
         lease, group = claimed
+        bind_contextvars(group=str(lease.id))
         lease.refuse_poison("making its jobs")
         settings = self.settings()
         processors = settings.processors.get(group.ae)

@@ -86,7 +86,7 @@ class Database:
     ) -> None:
         if not url.startswith("sqlite:///"):
             raise LedgerUnusableError(f"ledger.url {url!r}: this version keeps its ledger in SQLite (sqlite:///path)")
-        self.path = Path(url.removeprefix("sqlite:///"))
+        self.path = self.file_of(url)
         self._durable = _engine(url, "FULL")
         self._relaxed = _engine(url, "NORMAL")
         # Threads of one process queue here instead of in SQLite's busy handler, which sleeps in growing steps.
@@ -95,6 +95,11 @@ class Database:
         self._meter = meter
         self._distrust = ""
         self._since_checkpoint = 0
+
+    @staticmethod
+    def file_of(url: str) -> Path:
+        """The file that a URL names."""
+        return Path(url.removeprefix("sqlite:///"))
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

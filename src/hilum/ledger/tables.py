@@ -32,6 +32,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
     literal_column,
     or_,
     text,
@@ -113,6 +114,7 @@ associations: Final = Table(
     Column("spooled", Boolean, nullable=False, server_default=text("true")),  # the folder still exists
     Column("remove_at", UtcDateTime),
     *_lease(),
+    Index(None, "calling", "opened_at"),
     Index(None, "state", "id"),  # ids sort by time of birth
     # SQLite has no booleans: ``WHERE spooled`` is written for it as ``spooled = 1``.
     _where("ix_associations_spooled", "state", condition="spooled", sqlite="spooled = 1"),
@@ -313,6 +315,23 @@ _SETBACKS: Final = (
 )
 _NOTABLE: Final = "remedy != '' OR event IN (" + ", ".join(f"'{event}'" for event in _SETBACKS) + ")"
 
+#: Events that become notices, or tell that what a notice said is over; those of notices themselves are told to nobody.
+_NEWS: Final = (
+    states.JobEvent.FAILED,
+    states.DeliveryEvent.FAILED_FOR_GOOD,
+    states.DestinationEvent.ANSWERED,
+    states.AssociationEvent.BROKEN,
+    states.GroupEvent.CANNOT_PLAN,
+    "quarantined",
+    "disk full",
+    "disk has room",
+    "distrusted",
+)
+_NEWS_ITEM: Final = (
+    "machine != 'notice' AND event IN (" + ", ".join(f"'{event}'" for event in _NEWS) + ")"
+    " OR machine = 'config' AND event = 'refused'"
+)
+
 #: Whatever changed a state, and whatever was refused, ignored, discarded or given up; nothing disappears in silence.
 history: Final = Table(
     "history",
@@ -321,7 +340,7 @@ history: Final = Table(
     Column("at", UtcDateTime, nullable=False),
     Column(
         "machine", Text, nullable=False
-    ),  # association, group, job, delivery, destination, instance, result, folder, gateway, config
+    ),  # association, group, job, delivery, destination, instance, result, folder, notice, disk, gateway, config
     Column("subject", Text, nullable=False),  # the row's id, or what there is instead
     Column("from_state", Text, nullable=False, server_default=""),
     Column("event", Text, nullable=False),
@@ -332,6 +351,47 @@ history: Final = Table(
     Index(None, "machine", "id"),
     Index(None, "at"),
     _where("ix_history_notable", "id", condition=_NOTABLE),
+    _where("ix_history_news", "id", condition=_NEWS_ITEM),
+)
+
+#: Word of something that people should know, through one channel of ``notifications``.
+notices: Final = Table(
+    "notices",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("channel", Text, nullable=False),  # its name in notifications.webhooks or notifications.mail
+    Column("state", Text, nullable=False),
+    Column("topic", Text, nullable=False),  # hilum.model.Topic
+    Column("phase", Text, nullable=False),  # hilum.model.Phase
+    Column("subject", Text, nullable=False),  # what it happened to: a workflow, a destination, a source, a folder
+    Column("occasion", Text, nullable=False, server_default=""),  # what may be told once only, such as a day
+    Column("key", Text, nullable=False),  # the same for every attempt
+    Column("times", Integer, nullable=False),  # how often it happened
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),  # of the last time, in words of ours alone
+    Column("examples", JSON, nullable=False),  # ids of some of the rows that it is about
+    Column("due_at", UtcDateTime, nullable=False),  # when it may be told first
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("not_before", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("why", Text, nullable=False, server_default=""),  # what went wrong at the last attempt
+    Column("over_at", UtcDateTime),  # of what lasts: when it ended
+    *_lease(),
+    Index("uq_notices_key", "key", unique=True),
+    Index(None, "channel", "topic", "subject", "due_at"),
+    Index(None, "channel", "state", "id"),
+    _where("ix_notices_due", "channel", "not_before", condition="state = 'due'"),
+    _where("ix_notices_lasting", "topic", "subject", condition="phase = 'began' AND over_at IS NULL"),
+    _where("ix_notices_tried_again", "lease_until", condition="begun > 1"),
+)
+
+#: How far readers of the history have come.
+cursors: Final = Table(
+    "cursors",
+    metadata,
+    Column("reader", Text, primary_key=True),
+    Column("line", _Id, nullable=False),  # id of the last line of history that it has dealt with
 )
 
 # Conditions of partial indexes in the words of those: with literals, since a parameter could be anything.
@@ -343,6 +403,10 @@ IS_APART: Final = instances.c.fate != literal_column("'grouped'")
 IS_NOTABLE: Final = or_(
     history.c.remedy != literal_column("''"), history.c.event.in_([literal_column(f"'{event}'") for event in _SETBACKS])
 )
+
+IS_NEWS: Final = text(f"({_NEWS_ITEM})")
+IS_WAITING: Final = notices.c.state == literal_column(f"'{states.Notice.DUE}'")
+IS_LASTING: Final = and_(notices.c.phase == literal_column("'began'"), notices.c.over_at.is_(None))
 
 
 def begun_again(table: Table) -> ColumnElement[bool]:

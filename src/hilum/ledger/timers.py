@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, select
 
 from hilum import states
 from hilum.errors import TemporaryError
-from hilum.ledger.tables import associations, deliveries, destinations, groups, history, jobs
+from hilum.ledger.tables import associations, deliveries, destinations, groups, history, jobs, notices
 
 #: No ledger is nearly as old. A clock that says so is one that nobody has set yet.
 _FIRST: Final = datetime(2025, 1, 1, tzinfo=UTC)
@@ -27,6 +27,7 @@ _TIMERS: Final[Mapping[Table, tuple[tuple[str, ...], Collection[str]]]] = {
     jobs: (("not_before", "started_at", "remove_at"), {states.Job.REMOVED}),
     deliveries: (("not_before", "queued_at"), {states.Delivery.DELIVERED, states.Delivery.GIVEN_UP}),
     destinations: (("not_before",), {states.Destination.UP, states.Destination.PAUSED}),
+    notices: (("not_before", "due_at", "last_at"), {states.Notice.SENT, states.Notice.GIVEN_UP}),
 }
 
 
@@ -66,3 +67,11 @@ def _move(
     ]
     statement = update(table).where(table.c.id == bindparam("row_id"))
     connection.execute(statement.values({name: bindparam(name) for name in timers}), moved)
+
+
+def last_event(connection: Connection, machine: str, subject: str) -> str | None:
+    """What the last line of history of something without a row says; ``None``: there is none."""
+    same = (history.c.machine == machine, history.c.subject == subject)
+    query = select(history.c.event).where(*same).order_by(history.c.id.desc()).limit(1)
+    found: str | None = connection.execute(query).scalar_one_or_none()
+    return found

@@ -88,10 +88,12 @@ _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any],
         tables.jobs.name: ("job", states.Job, states.JOB),
         tables.deliveries.name: ("delivery", states.Delivery, states.DELIVERY),
         tables.destinations.name: ("destination", states.Destination, states.DESTINATION),
+        tables.notices.name: ("notice", states.Notice, states.NOTICE),
     }
 )
 
-#: What is told of a row that changes, without naming a patient: which one it is, and since when it has been.
+#: What is told of a row that changes, without naming a patient: which one it is, and since when it has been. Of others
+#: only the change itself is told.
 _ABOUT: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = MappingProxyType(
     {
         tables.associations.name: (("calling", "called"), ("opened_at",)),
@@ -99,12 +101,18 @@ _ABOUT: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = MappingProxyT
         tables.jobs.name: (("workflow_name", "engine"), ("created_at", "not_before", "started_at")),
         tables.deliveries.name: (("destination",), ("queued_at",)),
         tables.destinations.name: (("id",), ("since",)),
+        tables.notices.name: (("channel",), ()),
+        tables.notices.name: (("channel", "topic"), ("due_at",)),
     }
 )
 
 
+def _about(table: Table) -> tuple[Sequence[str], Sequence[str]]:
+    return _ABOUT.get(table.name, ((), ()))
+
+
 def _where_it_stands(table: Table) -> Prepared:
-    about, since = _ABOUT[table.name]
+    about, since = _about(table)
     columns = (table.c[name] for name in ("state", "fence", *about, *since))
     return Prepared(select(*columns).where(table.c.id == bindparam("row_id")))
 
@@ -163,8 +171,8 @@ def apply(
     _LINE.run(connection, line)
     tell_when_done(connection, _change_of(line, table, row._mapping))
     level = logging.WARNING if remedy else logging.DEBUG if machine == "delivery" else logging.INFO
-    about = {"subject": str(row_id), "state": str(after)} | ({"why": why} if why else {})
-    log_when_done(connection, level, f"{machine}.{event}", **about)
+    about = {machine: str(row_id), "state": str(after)} | ({"why": why} if why else {})
+    log_when_done(connection, level, f"{machine}.{event.replace(' ', '_')}", **about)
     return after
 
 
@@ -234,7 +242,7 @@ def note(
 
 
 def _change_of(line: Mapping[str, Any], table: Table, row: Mapping[Any, Any]) -> Change:
-    about, since = _ABOUT[table.name]
+    about, since = _about(table)
     return Change(
         machine=line["machine"],
         event=line["event"],

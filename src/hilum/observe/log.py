@@ -1,5 +1,8 @@
 """The log: one line per event, a fixed name first, then what it is about. No personal data.
 
+Whatever the thread of an association or a step says of its work has the ids of that association, job or group: they
+are bound to the thread, not told to each call. docs/log.md lists the names.
+
 On a terminal the lines are for people, elsewhere they are JSON, one object a line. ``HILUM_LOG`` (``console`` or
 ``json``) and ``HILUM_LOG_LEVEL`` (``debug``, ``info``, ``warning``, ``error``) choose otherwise.
 """
@@ -14,12 +17,15 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from hilum.observe.repeats import Repeats
+
 
 def configure() -> None:
     """Send everything that is logged, by whichever library, to standard error in one form."""
     as_json = os.environ.get("HILUM_LOG", "console" if sys.stderr.isatty() else "json") == "json"
     level = logging.getLevelNamesMapping().get(os.environ.get("HILUM_LOG_LEVEL", "info").upper(), logging.INFO)
     shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _harmless,
@@ -33,7 +39,7 @@ def configure() -> None:
         else [structlog.dev.ConsoleRenderer(timestamp_key="at", pad_event_to=28, exception_formatter=plain)]
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, Repeats(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
@@ -41,7 +47,8 @@ def configure() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     root = logging.getLogger()

@@ -65,6 +65,9 @@ class Meter(Protocol):
     def checkpoint(self, *, seconds: float, ok: bool) -> None:
         """The ledger moved its log into the database, or could not."""
 
+    def begins(self, step: str) -> None:
+        """A step begins to run: whatever is told of it from here on, it is known by this name."""
+
     def stepped(self, step: str, phase: Phase, seconds: float) -> None:
         """A phase of a step came to its end."""
 
@@ -95,6 +98,8 @@ class _Silent:
     def transaction_failed(self, kind: str) -> None: ...
 
     def checkpoint(self, *, seconds: float, ok: bool) -> None: ...
+
+    def begins(self, step: str) -> None: ...
 
     def stepped(self, step: str, phase: Phase, seconds: float) -> None: ...
 

@@ -7,8 +7,8 @@ word of ours. A name that only a peer chose becomes ``other`` (``hilum.observe.n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 import structlog
@@ -17,8 +17,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from hilum import states
 from hilum.observe.durations import Durations
 from hilum.observe.meter import Change, Phase
-from hilum.observe.names import Names, known
+from hilum.observe.names import OTHER, Names, known
 from hilum.observe.spread import Spread
+from hilum.wire import Reject
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,32 @@ _CLOSES: Final = (states.GroupEvent.WINDOW_ENDED, states.GroupEvent.CLOSE_ASKED)
 _FATES: Final = (states.GroupEvent.PLANNED, states.GroupEvent.NOT_WANTED, states.GroupEvent.CANNOT_PLAN)
 _WORKED_ON: Final = (states.Job.RUNNING, states.Job.CANCELLING)
 _MADE: Final = "made"
+#: What a C-STORE is refused with most. Source: PS3.4 Table B.2-1.
+_REFUSALS: Final = ("A7xx", "A9xx", "Cxxx")
+_REJECTS: Final = (
+    Reject.CALLING_NOT_RECOGNIZED,
+    Reject.CALLED_NOT_RECOGNIZED,
+    Reject.LOCAL_LIMIT,
+    Reject.CONGESTION,
+    Reject.APPLICATION_CONTEXT,
+    Reject.PROTOCOL_VERSION,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """What one metric is.
+
+    Attributes:
+        name: As in a query; of a histogram without ``_bucket``, ``_sum`` and ``_count``.
+        kind: counter, histogram or gauge.
+        labels: In their order.
+    """
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    documentation: str
 
 
 class Metrics:
@@ -44,23 +71,28 @@ class Metrics:
     Attributes:
         registry: Has all of it and nothing else.
         names: Which labels there may be; replaced by ``know``.
+        described: Every metric in the registry, in its order.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.described: list[Described] = []
         self.names = Names()
         self._receiving()
         self._flow()
         self._machinery()
+        for kind in ("write", "note", "read"):
+            self._failures.labels(kind)
         self._by_machine: Mapping[str, Callable[[Change], None]] = {
             "group": self._group,
             "job": self._job,
             "delivery": self._delivery,
             "destination": self._destination,
+            "notice": self._notice,
         }
 
     def _receiving(self) -> None:
-        counter, histogram, spread = self._kinds()
+        counter, histogram, spread = self._counter, self._histogram, self._spread
         peers = ("called", "calling")
         self._accepted = counter("associations_accepted", "Associations accepted.", peers)
         self._rejected = counter(
@@ -87,16 +119,16 @@ class Metrics:
         )
         self._echoes = counter("echoes", "C-ECHOs answered. Counted when their association ends.", peers)
         self._took = spread(
-            "hilum_instance_receive_seconds",
+            "instance_receive_seconds",
             "From a C-STORE-RQ to its answer, the network included. Counted when its association ends.",
             ("called",),
         )
         self._waited = spread(
-            "hilum_sync_seconds", "For the disk: at each instance, or at each release, as durability says.", ("what",)
+            "sync_seconds", "For the disk: at each instance, or at each release, as durability says.", ("what",)
         )
 
     def _flow(self) -> None:
-        counter, histogram, _ = self._kinds()
+        counter, histogram = self._counter, self._histogram
         self._lines = counter("history_lines", "Lines of history: whatever happened.", ("machine", "event"))
         self._opened = counter("groups_opened", "Groups that were begun.", ("called",))
         self._closed = counter(
@@ -126,9 +158,10 @@ class Metrics:
             "delivery_seconds", "From when a delivery was queued to its success.", ("destination",), buckets=_DELIVERY
         )
         self._destinations = counter("destination_events", "What happened to destinations.", ("destination", "event"))
+        self._notices = counter("notice_events", "What happened to notices.", ("channel", "event"))
 
     def _machinery(self) -> None:
-        counter, histogram, _ = self._kinds()
+        counter, histogram = self._counter, self._histogram
         self._phases = histogram(
             "step_seconds", "Of a step: its claims, its acts, its records.", ("step", "phase"), buckets=_STEP
         )
@@ -153,16 +186,34 @@ class Metrics:
         )
         self._not_moved = counter("ledger_checkpoints_failed", "Such moves that failed.", ())
 
-    def _kinds(self) -> tuple[partial[Counter], partial[Histogram], partial[Spread]]:
-        return (
-            partial(Counter, namespace="hilum", registry=self.registry),
-            partial(Histogram, namespace="hilum", registry=self.registry),
-            partial(Spread, registry=self.registry),
+    def _counter(self, name: str, documentation: str, labels: Sequence[str]) -> Counter:
+        self._describe(f"{name}_total", "counter", documentation, labels)
+        return Counter(f"hilum_{name}", documentation, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, documentation: str, labels: Sequence[str], *, buckets: Sequence[float]
+    ) -> Histogram:
+        self._describe(name, "histogram", documentation, labels)
+        return Histogram(f"hilum_{name}", documentation, labels, registry=self.registry, buckets=buckets)
+
+    def _spread(self, name: str, documentation: str, labels: Sequence[str]) -> Spread:
+        self._describe(name, "histogram", documentation, labels)
+        return Spread(f"hilum_{name}", documentation, labels, self.registry)
+
+    def _describe(self, name: str, kind: str, documentation: str, labels: Sequence[str]) -> None:
+        self.described.append(
+            Described(name=f"hilum_{name}", kind=kind, labels=tuple(labels), documentation=documentation)
         )
 
     def know(self, names: Names) -> None:
         """Another configuration is in force. What can happen under its names begins at zero: rates need that."""
         self.names = names
+        for called in (*names.called, OTHER):
+            for reject in _REJECTS:
+                self._rejected.labels(called, OTHER, reject.meaning)
+        for called in names.called:
+            for status in _REFUSALS:
+                self._refused.labels(called, status)
         for workflow in names.workflows:
             for event in (_MADE, *states.JobEvent):
                 self._jobs.labels(workflow, event)
@@ -171,6 +222,9 @@ class Metrics:
                 self._deliveries.labels(destination, event)
             for change in states.DestinationEvent:
                 self._destinations.labels(destination, change)
+        for channel in names.channels:
+            for told in (_MADE, *states.NoticeEvent):
+                self._notices.labels(channel, told)
 
     # What acceptors tell
 
@@ -269,6 +323,9 @@ class Metrics:
     def _destination(self, one: Change) -> None:
         self._destinations.labels(known(one.about["id"], self.names.destinations), one.event).inc()
 
+    def _notice(self, one: Change) -> None:
+        self._notices.labels(known(one.about["channel"], self.names.channels), one.event).inc()
+
     def transaction(self, kind: str, *, waited: float, seconds: float) -> None:
         """As ``Meter`` says."""
         self._transactions.labels(kind).observe(seconds)
@@ -286,6 +343,13 @@ class Metrics:
             self._not_moved.inc()
 
     # What steps tell
+
+    def begins(self, step: str) -> None:
+        """As ``Meter`` says: what can happen to its works begins at zero."""
+        for outcome in ("done", "failed"):
+            self._works.labels(step, outcome)
+        for counter in (self._renewed, self._not_renewed, self._lost):
+            counter.labels(step)
 
     def stepped(self, step: str, phase: Phase, seconds: float) -> None:
         """As ``Meter`` says."""

@@ -22,6 +22,7 @@ class Names:
         destinations: Of ``dicom.scu.destinations``.
         workflows: By the names of their entries.
         engines: By name.
+        channels: That notices go through.
     """
 
     called: frozenset[str] = frozenset()
@@ -29,6 +30,7 @@ class Names:
     destinations: frozenset[str] = frozenset()
     workflows: frozenset[str] = frozenset()
     engines: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -39,6 +41,7 @@ class Names:
             destinations=frozenset(one.name for one in settings.dicom.scu.destinations),
             workflows=frozenset(one.name for one in settings.workflows),
             engines=frozenset(settings.engines),
+            channels=frozenset({*settings.notifications.webhooks, *settings.notifications.mail}),
         )
 
 

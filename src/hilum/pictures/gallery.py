@@ -92,28 +92,31 @@ class Gallery:
                 self._known.popitem(last=False)
         return made
 
-    async def _described(self, files: Sequence[File], gone: Callable[[], Awaitable[bool]]) -> list[Facts]:
+    async def _described(self, files: Sequence[File], gone: Callable[[], Awaitable[bool]]) -> Sequence[Facts]:
         """The facts of so many files. Where one of them costs the decoder its life, each is asked for alone."""
-        opened: list[Opened] = []
-        facts: list[Facts | None] = []
-        for file in files:
-            try:
-                opened.append(await asyncio.to_thread(Opened, [file]))
-                facts.append(None)
-            except MissingError as error:
-                facts.append(Facts(unreadable=str(error)))
-        if not opened:
-            return [one for one in facts if one is not None]
-        together = Files([descriptor for one in opened for descriptor in one.files.descriptors])
-        answer = await _answer(self.pool.ask({"do": "describe"}, together), gone)
+        tried = await asyncio.to_thread(_open_all, files)
+        descriptors = [one for one in tried if isinstance(one, int)]
+        if not descriptors:
+            return [Facts(unreadable=str(one)) for one in tried]
+        answer = await _answer(self.pool.ask({"do": "describe"}, Files(descriptors)), gone)
         if isinstance(answer, GoneError) and len(files) > 1:
-            return [(await self._described([file], gone))[0] for file in files]
-        said = iter(to_facts(answer, len(opened)))
-        return [next(said) if one is None else one for one in facts]
+            return [one for file in files for one in await self._described([file], gone)]
+        said = iter(to_facts(answer, len(descriptors)))
+        return [next(said) if isinstance(one, int) else Facts(unreadable=str(one)) for one in tried]
 
     def close(self) -> None:
         """End the decoding processes; returns when they are gone."""
         self.pool.close()
+
+
+def _open_all(files: Sequence[File]) -> list[int | MissingError]:
+    tried: list[int | MissingError] = []
+    for file in files:
+        try:
+            tried.append(open_file(file))
+        except MissingError as error:
+            tried.append(error)
+    return tried
 
 
 async def _answer(asked: Asked, gone: Callable[[], Awaitable[bool]]) -> channel.Message | GoneError:
@@ -121,9 +124,9 @@ async def _answer(asked: Asked, gone: Callable[[], Awaitable[bool]]) -> channel.
     try:
         while True:
             done, _ = await asyncio.wait({future}, timeout=_LOOK_SECONDS)
+            if future.cancelled() or (not done and await gone()):
+                raise LeftError
             if done:
                 return future.result()
-            if await gone():
-                raise LeftError
     finally:
         asked.abandon()

@@ -48,10 +48,12 @@ class Picture:
     Attributes:
         why: Why it is a placeholder; empty: it is what was asked for.
         note: What has to be known of a picture that is not quite what was asked for.
+        window: Centre and width that greys were shown with, if they were.
         passing: The reason may be gone when it is asked for again.
     """
 
     png: bytes
     why: str = ""
     note: str = ""
+    window: tuple[float, float] | None = None
     passing: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from collections import deque
@@ -154,6 +155,7 @@ class Pool:
                     task = self._waiting.popleft()
                     if not task.abandoned.is_set() and task.future.set_running_or_notify_cancel():
                         return task
+                    task.future.cancel()
                     task.files.close()
                 if self._closed:
                     return None
@@ -174,12 +176,15 @@ class Pool:
                 task.head, task.files.descriptors, wanted=lambda: not (task.abandoned.is_set() or self._closed)
             )
         except GoneError as gone:
-            _log.warning("pictures.decoder-gone", why=str(gone))
+            _log.warning("pictures.decoder_gone", why=str(gone))
             answer, process = gone, None
         except UnwantedError:
             answer, process = GoneError("nobody waits for it any more"), None
         except OSError as error:  # no process can be made
             answer, process = GoneError(f"the decoder cannot start: {error.strerror}"), None
+        except Exception as error:  # noqa: BLE001  whoever waits shall not wait for ever
+            _log.error("pictures.fault", exc_info=error)
+            answer = GoneError("a fault of the gateway: see its log")
         finally:
             task.files.close()
         task.future.set_result(answer)
@@ -194,7 +199,15 @@ def to_picture(answer: channel.Message | GoneError, order: Order) -> Picture:
     if not isinstance(why, str) or not isinstance(note, str) or not answer.body.startswith(_PNG):
         text = "the decoder gave an answer without meaning"
         return Picture(png=placeholder.draw(text, order.size), why=text, passing=True)
-    return Picture(png=answer.body, why=why[:500], note=note[:500])
+    return Picture(png=answer.body, why=why[:500], note=note[:500], window=_window(answer.head.get("window")))
+
+
+def _window(said: object) -> tuple[float, float] | None:
+    match said:
+        case [float(center), float(width)] if math.isfinite(center) and math.isfinite(width):
+            return center, width
+        case _:
+            return None
 
 
 def to_facts(answer: channel.Message | GoneError, count: int) -> tuple[Facts, ...]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from hilum.pictures import channel
 
 #: How soon it is noticed that nobody wants the answer any more.
 _LOOK_SECONDS: Final = 0.1
+#: Within which a process that has let go of its socket has to end.
+_END_SECONDS: Final = 1.0
 #: What its environment keeps; numeric libraries would start a thread per core.
 _KEPT: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
 _SET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -28,13 +31,13 @@ class Limits:
     Attributes:
         seconds: By the clock, and of processor time.
         start_seconds: Until a new process is ready.
-        memory: Address space of the process, bytes; about a third of it is the libraries.
+        memory: Address space of the process, bytes; 150 MB of it are taken by the libraries.
         pixels: Rows times columns of a frame, times the samples of a pixel.
     """
 
     seconds: float = 10.0
     start_seconds: float = 30.0
-    memory: int = 1536 * 1024 * 1024
+    memory: int = 1024 * 1024 * 1024
     pixels: int = 100_000_000
 
 
@@ -61,7 +64,8 @@ class DecodingProcess:
         ours, theirs = socket.socketpair()
         self._sock = ours
         ours.settimeout(_LOOK_SECONDS)
-        with theirs:
+        with theirs, ExitStack() as if_it_does_not_start:
+            if_it_does_not_start.callback(ours.close)
             self._process = subprocess.Popen(
                 [sys.executable, "-P", *program, *_arguments(theirs.fileno(), limits)],
                 stdin=subprocess.DEVNULL,
@@ -73,6 +77,7 @@ class DecodingProcess:
                 cwd="/",
                 env={name: os.environ[name] for name in _KEPT if name in os.environ} | _SET,
             )
+            if_it_does_not_start.pop_all()
         ready = self._answer(limits.start_seconds, lambda: True)
         if ready.head.get("ready") is not True:
             self.close()
@@ -124,7 +129,7 @@ class DecodingProcess:
     def _epitaph(self) -> str:
         """How it ended, once it has."""
         try:
-            status = self._process.wait(_LOOK_SECONDS)
+            status = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self.close()
             return "the decoder gave an answer without meaning and was ended"

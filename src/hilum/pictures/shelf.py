@@ -40,12 +40,14 @@ class File:
     Attributes:
         folder: The job's.
         path: Below ``input/`` or ``output/``.
+        version: Another one when a workflow that ran again has written another file; empty: it never changes.
     """
 
     folder: Path
     kind: Kind
     sop_instance: str
     path: str
+    version: str = ""
 
 
 def files(connection: Connection, job: JobView) -> list[File]:
@@ -60,7 +62,7 @@ def files(connection: Connection, job: JobView) -> list[File]:
         uids = list(connection.execute(query.order_by(instances.c.id)).scalars())
     written: dict[str, File] = {}
     for one in views.job_results(connection, job.id):
-        written.setdefault(one.sop_instance, _file(job, Kind.RESULT, one.sop_instance, one.path))
+        written.setdefault(one.sop_instance, _file(job, Kind.RESULT, one.sop_instance, one.path, one.sha256))
     return [*(_file(job, Kind.INPUT, uid, f"{uid}.dcm") for uid in uids), *written.values()]
 
 
@@ -85,8 +87,8 @@ def find(connection: Connection, job: JobView, kind: Kind, sop_instance: str) ->
     return _file(job, kind, sop_instance, path)
 
 
-def _file(job: JobView, kind: Kind, sop_instance: str, path: str) -> File:
-    return File(folder=Path(job.folder), kind=kind, sop_instance=sop_instance, path=path)
+def _file(job: JobView, kind: Kind, sop_instance: str, path: str, version: str = "") -> File:
+    return File(folder=Path(job.folder), kind=kind, sop_instance=sop_instance, path=path, version=version)
 
 
 def _by_hand(folder: Path) -> list[str]:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+from structlog.contextvars import bind_contextvars
+
 from hilum import states
 from hilum.ledger import collecting, work
 from hilum.ledger.database import Database
@@ -87,6 +89,7 @@ class CollectStep:
 
     def act(self, job: Finished) -> output.Contents | Unsettled:
         """Read the files if they have settled. Idempotent: nothing is changed."""
+        bind_contextvars(job=job.lease.id)
         job.lease.refuse_poison("reading its results")
         settings = self.settings()
         settle = settings.settle.get(job.engine, timedelta())

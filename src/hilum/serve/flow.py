@@ -28,7 +28,11 @@ FOLLOWS: Final[Mapping[str, Sequence[str]]] = {
     # Nobody waits for what these do.
     "sweep": (),
     "retention": (),
+    "disk": ("news",),
+    "news": ("notify",),
+    "notify": (),
     "quarantine": (),
+    "senders": (),
 }
 #: Those that go on with what an association leaves that was released.
 _RELEASED: Final = ("group", "job")

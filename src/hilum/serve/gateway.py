@@ -37,10 +37,12 @@ from hilum.job.worker import PlanStep
 from hilum.ledger import timers
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases, note
+from hilum.notify.worker import NewsStep, TellStep
 from hilum.observe.metrics import Metrics
 from hilum.observe.names import Names
 from hilum.results.worker import CollectStep
 from hilum.runner import Runner, Step, Wake, stop_all
+from hilum.serve import distrust
 from hilum.serve.counting import Counting
 from hilum.serve.flow import Wakes
 from hilum.serve.reload import Watch
@@ -49,9 +51,11 @@ from hilum.serve.timekeeping import ClockStep
 from hilum.store.chronicle import Chronicle
 from hilum.store.disk import Watermark
 from hilum.store.durable import make_folders
+from hilum.store.pressure import DiskStep
 from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
 from hilum.store.recovery import Recovery
+from hilum.store.senders import Booking, SenderBook, SenderStep
 from hilum.store.worker import EndStep, HeldStep, SweepStep
 from hilum.web.desk import Desk
 from hilum.web.server import WebServer
@@ -71,6 +75,9 @@ class Gateway:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
         clock: Replaced by tests that move time.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
+
+    Attributes:
+        web_port: Where the web listens since the start; ``None``: it does not.
     """
 
     def __init__(
@@ -94,6 +101,7 @@ class Gateway:
         self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
         self._wake = Wakes()
         self._unrecorded: deque[Unrecorded] = deque()
+        self._senders = SenderBook()
         self._stopping = threading.Event()
         self._reloading = threading.Lock()
         self._exit = ExitStack()
@@ -125,11 +133,13 @@ class Gateway:
         self._exit.callback(self._database.close)
         self._exit.enter_context(self._database.exclusively())
         self._database.migrate()
+        self._exit.callback(self._write_senders)
         with self._database.write() as connection:
             put_back = timers.catch_up(connection, self._clock())
             drop_leases(connection)
             why = f"the clock is {put_back} behind the ledger: all timers were put back by as much" if put_back else ""
             note(connection, "gateway", self._owner, "started", now=self._clock(), why=why)
+        distrust.tell(self._database, self._owner, self._clock())
         recovered = Recovery(
             database=self._database, owner=self._owner, clock=self._clock, settings=self._assembly.store
         ).run()
@@ -171,12 +181,13 @@ class Gateway:
             meter=self._metrics,
         )
         chronicle = Chronicle(database=self._database, clock=self._clock)
+        booking = Booking(book=self._senders, clock=self._clock, then=chronicle)
         self._server = Server(
             settings.dicom.scp.host,
             settings.dicom.scp.port,
             settings=lambda: self._assembly.acceptor,
             receiver=receiver,
-            observer=Counting(metrics=self._metrics, then=chronicle),
+            observer=Counting(metrics=self._metrics, then=booking),
             clock=self._clock,
         )
         return self._server.start()
@@ -209,6 +220,7 @@ class Gateway:
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             EndStep(unrecorded=self._unrecorded),
+            SenderStep(database=database, book=self._senders),
             HeldStep(
                 database=database,
                 owner=owner,
@@ -243,7 +255,20 @@ class Gateway:
                 folders=lambda: quarantines(self._assembly.store.spool, self._assembly.adoption.roots),
                 keep=lambda: self._assembly.engine.keep_failed,
             ),
+            DiskStep(database=database, full=self._watermark.full),
+            NewsStep(database=database, settings=lambda: self._assembly.notify),
+            TellStep(database=database, owner=owner, clock=self._clock, settings=lambda: self._assembly.notify),
         )
+
+    def _write_senders(self) -> None:
+        """What senders did in the last second."""
+        step = SenderStep(database=self._database, book=self._senders)
+        now = self._clock()
+        for taken in step.claim(now, now, 1):
+            try:
+                step.record(taken, None, now)
+            except HilumError as error:
+                _log.warning("senders.not_written", error=str(error))
 
     def reload(self) -> config.Reload:
         """Read the configuration file again; running associations and jobs go on as they began.
@@ -346,8 +371,12 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _end_at_once(why: str) -> NoReturn:
+def _end_at_once(ledger: Path, why: str) -> NoReturn:
     """Nothing is put in order first: that would be written into the ledger, and a crash loses nothing."""
+    # A disk that fails can also hang: the end must not wait for it.
+    leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
+    leaving.start()
+    leaving.join(timeout=1)
     _log.critical("ledger.distrusted", why=why, remedy="the gateway ends; its service manager has to start it again")
     os._exit(EXIT_DISTRUSTED)
 
@@ -364,7 +393,8 @@ def run(path: Path) -> int:
     settings = config.load(path)
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
-    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=_end_at_once)
+    ledger = Path(settings.ledger.url.removeprefix("sqlite:///"))
+    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=partial(_end_at_once, ledger))
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
         gateway.start()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 import structlog
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from hilum.association.observer import (
     AssociationAccepted,
@@ -63,6 +64,8 @@ class Chronicle:
             case AssociationRejected():
                 self._rejected(event)
             case AssociationAccepted(association=info):
+                # The thread of this connection: all that it logs from here on is about this association.
+                bind_contextvars(association=info.id)
                 _log.info(
                     "association.accepted",
                     association=info.id,
@@ -76,6 +79,7 @@ class Chronicle:
                 self._refused(event)
             case AssociationEnded():
                 self._ended(event)
+                unbind_contextvars("association")
             case never:
                 assert_never(never)
 
@@ -96,10 +100,10 @@ class Chronicle:
         counts = {"stored": tally.stored, "ignored": tally.passed_over, "refused": tally.refused}
         traffic = {"echoes": tally.echoes, "bytes": tally.data_bytes, "seconds": seconds}
         if event.how is None:
-            _log.info("association.released", association=info.id, **counts, **traffic)
+            _log.info("association.ended", association=info.id, how="released", **counts, **traffic)
             return
         cause = {"how": str(event.how), "why": event.why, "remedy": event.remedy}
-        _log.warning("association.broken", association=info.id, **cause, **counts, **traffic)
+        _log.warning("association.ended", association=info.id, **cause, **counts, **traffic)
         # What has stored something gets a line of history when it is held, unless that fails too; who only looked in,
         # as monitors do, needs none.
         looked_in = event.how is Ending.LOST and not tally.data_bytes

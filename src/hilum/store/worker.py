@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
+from structlog.contextvars import bind_contextvars
+
 from hilum.errors import LocalError
 from hilum.ledger import audit, reception
 from hilum.ledger.database import Database
@@ -39,6 +41,7 @@ class EndStep:
 
     def act(self, ended: Unrecorded) -> None:
         """Try again."""
+        bind_contextvars(association=ended.sink.info.id)
         ended.sink.end(ended.how, ended.why)
 
     def record(self, ended: Unrecorded, outcome: None, now: datetime) -> None:
@@ -94,6 +97,7 @@ class HeldStep:
 
     def act(self, held: Held) -> None:
         """Remove the files of one that nobody wanted; those of an accepted one stay where they are."""
+        bind_contextvars(association=held.lease.id)
         held.lease.refuse_poison("accepting it" if held.accept else "removing its files")
         if not held.accept:
             remove_folder(self.spool(), held.folder)
@@ -164,6 +168,7 @@ class SweepStep:
 
     def act(self, swept: tuple[AssociationId, str]) -> None:
         """Remove one."""
+        bind_contextvars(association=swept[0])
         remove_folder(self.spool(), swept[1])
 
     def record(self, swept: tuple[AssociationId, str], outcome: None, now: datetime) -> None:  # noqa: ARG002

@@ -11,7 +11,9 @@ from hilum.web import access, api, document, health, metrics, problem
 from hilum.web.desk import Desk
 from hilum.web.feed import Feed
 from hilum.web.pages import associations, configuration, deliveries, frame, groups, history, login, overview
+from hilum.web.pages import explain as explain_pages
 from hilum.web.pages import jobs as job_pages
+from hilum.web.pages import pictures as pictures_page
 
 _API = "/api/v1"
 
@@ -43,7 +45,18 @@ def application(desk: Desk, feed: Feed | None = None) -> FastAPI:
     for resource in api.routers(desk, feed):
         app.include_router(resource, prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)
-    for page in (overview, associations, groups, job_pages, deliveries, history, configuration, login):
+    for page in (
+        overview,
+        associations,
+        groups,
+        job_pages,
+        deliveries,
+        history,
+        explain_pages,
+        configuration,
+        pictures_page,
+        login,
+    ):
         app.include_router(page.router(desk, around))
     app.mount("/static", StaticFiles(directory=frame.STATIC))
     return app

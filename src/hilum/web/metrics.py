@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, exposition
@@ -16,6 +16,9 @@ from hilum.web.desk import Desk
 
 #: For so long an answer is given again: several scrapers, or an impatient one, cost as much as one.
 _HOLDS_SECONDS: Final = 1.0
+_FORMS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}
+}
 _OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0"
 
 
@@ -58,7 +61,7 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter(tags=["health"])
     scrape = Scrape((desk.metrics.registry, gauges.registry(desk)))
 
-    @routes.get("/metrics", response_class=Response, summary="For Prometheus")
+    @routes.get("/metrics", response_class=Response, responses=_FORMS, summary="For Prometheus")
     def metrics(request: Request) -> Response:
         """In the text format, or as OpenMetrics if that is accepted; at most a second old. docs/metrics.md has all."""
         text, content_type = scrape.answer(request.headers.get("accept", ""))

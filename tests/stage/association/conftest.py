@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from stage.association.running_gateway import Gateway
 
@@ -29,3 +31,10 @@ def start() -> Iterator[Callable[..., Gateway]]:
 @pytest.fixture
 def gateway(start: Callable[..., Gateway]) -> Gateway:
     return start()
+
+
+@pytest.fixture
+def logged() -> Iterator[Sequence[EventDict]]:
+    """What is logged, by whichever thread."""
+    with capture_logs() as lines:
+        yield lines

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import select
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from structlog.typing import EventDict
 
 from harness.raw_peer import (
     ABORT,
@@ -299,7 +300,7 @@ def test_a_connection_lost_anywhere_in_a_store_leaves_nothing(gateway: Gateway, 
     assert len(gateway.seen.all(Discarded)) == (cut >= len(store_rq()))
 
 
-def test_a_reset_at_any_byte_harms_nobody(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reset_at_any_byte_harms_nobody(gateway: Gateway, logged: Sequence[EventDict]) -> None:
     gateway.configure(max_associations=100, pre_association_per_host=200)
     stream = associate_rq() + store_rq() + data_set(CONTENT[:500], fragment=100) + RELEASE
     offsets = range(0, len(stream), 11)
@@ -320,7 +321,7 @@ def test_a_reset_at_any_byte_harms_nobody(gateway: Gateway, caplog: pytest.LogCa
     gateway.seen.wait(AssociationEnded, associations)
     gateway.seen.wait(ConnectionDropped, len(offsets) + 1 - associations)
     assert len(gateway.seen.all(Broken)) + len(gateway.seen.all(Released)) == associations
-    assert not caplog.records
+    assert not logged
 
 
 def test_the_release_is_answered_only_after_the_sink_has_accepted(gateway: Gateway) -> None:
@@ -439,18 +440,18 @@ def test_a_peer_that_never_reads_is_given_up(gateway: Gateway) -> None:
 
 
 def test_a_fault_in_the_sink_ends_one_association_and_not_the_gateway(
-    gateway: Gateway, caplog: pytest.LogCaptureFixture
+    gateway: Gateway, logged: Sequence[EventDict]
 ) -> None:
     def begin(_: StoreRequest) -> Answer:
         raise ZeroDivisionError
 
     gateway.receiver.on_begin = begin
-    with caplog.at_level(logging.ERROR), gateway.connect() as peer:
+    with gateway.connect() as peer:
         peer.associate()
         peer.send(store_rq(), data_set(CONTENT))
         assert peer.pdu()[0] == ABORT
     assert "ZeroDivisionError" in ended(gateway, Ending.FAILED).why
-    assert "association.fault" in caplog.messages
+    assert [line["event"] for line in logged] == ["association.fault"]
     with gateway.connect() as peer:
         peer.associate()
         peer.send(echo_rq())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-import pytest
+from structlog.typing import EventDict
 
 from harness.raw_peer import ECHO_CONTEXT, RawPeer
 from hilum.association.server import Server
@@ -12,7 +13,7 @@ from hilum.association.settings import AcceptorSettings
 from stage.association.running_gateway import Gateway
 
 
-def test_a_fault_of_ours_costs_one_connection_and_not_the_listener(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_ours_costs_one_connection_and_not_the_listener(logged: Sequence[EventDict]) -> None:
     gateway = Gateway()
     gateway.server.stop(timedelta())
     faults = [ValueError("a bug")]
@@ -34,4 +35,4 @@ def test_a_fault_of_ours_costs_one_connection_and_not_the_listener(caplog: pytes
             peer.release()
     finally:
         server.stop(timedelta(seconds=2))
-    assert "listener.fault" in caplog.text
+    assert [line["event"] for line in logged] == ["listener.fault"]

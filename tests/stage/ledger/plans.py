@@ -11,10 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
-from hilum.states import Association, Delivery, Group, Job
+from hilum.states import Association, Delivery, Group, Job, Notice
 
 #: Tables whose rows stay, some for years.
-GROWING: Final = frozenset({"associations", "groups", "instances", "jobs", "results", "deliveries", "history"})
+GROWING: Final = frozenset(
+    {"associations", "groups", "instances", "jobs", "results", "deliveries", "history", "notices"}
+)
 #: States in which rows stay: there are as many of them as the ledger is old.
 STAYING: Final = frozenset(
     {
@@ -22,6 +24,7 @@ STAYING: Final = frozenset(
         *(Group.PLANNED, Group.STORED_ONLY, Group.REMOVED),
         *(Job.COMPLETE, Job.FAILED, Job.CANCELLED, Job.REMOVED),
         *(Delivery.DELIVERED, Delivery.GIVEN_UP),
+        *(Notice.SENT, Notice.GIVEN_UP),
     }
 )
 #: Columns with few values: who looks for one of these alone looks at a good part of the table.

@@ -19,7 +19,7 @@ def test_what_was_committed_is_logged(desk: Reception) -> None:
     with capture_logs() as lines:
         association = desk.send("1.1")
     (line,) = [line for line in lines if line["event"] == "association.released"]
-    assert (line["log_level"], line["subject"], line["state"]) == ("info", association.id, "released")
+    assert (line["log_level"], line["association"], line["state"]) == ("info", association.id, "released")
 
 
 @pytest.mark.parametrize("kind", ["write", "note"])

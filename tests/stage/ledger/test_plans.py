@@ -15,18 +15,20 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from harness.site import Site
-from hilum.ledger import annals, searches, tables, traffic, views
+from hilum.ledger import annals, inquiry, searches, tables, traffic, views
 from hilum.ledger.database import Database
-from hilum.ledger.transition import drop_leases
+from hilum.ledger.dossier import dossier
+from hilum.ledger.transition import drop_leases, note
+from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
-from hilum.states import Association, Delivery, Destination, Group, Job
+from hilum.states import Association, Delivery, Destination, Group, Job, Notice
 from stage.ledger.plans import Plan, Plans, explained
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=60)
 
 #: What has nothing to do with the ledger, or nothing while a gateway runs.
-NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine"}
+NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine", "senders"}
 #: These look at everything, or at all of one kind, because that is what they are asked for.
 COUNTS = {"job_counts", "group_counts", "destinations", "job_history", "waiting"}
 #: Where the views are.
@@ -68,6 +70,32 @@ def _fill(connection: Connection) -> None:
         connection.execute(tables.deliveries.insert(), rows)
     down = {"id": "DOWN", "state": Destination.DOWN, "since": LONG_AGO, "failures": 1, "not_before": LONG_AGO}
     connection.execute(tables.destinations.insert(), down)
+    connection.execute(tables.notices.insert(), [_notice(number, state) for number, state in enumerate(Notice, 1)])
+    for machine, subject, event, after in (
+        ("job", f"{Job.FAILED}1", "failed", ""),
+        ("delivery", "2", "failed for good", ""),
+        ("association", f"{Association.HELD}1", "broken", "held"),
+        ("group", "1", "cannot plan", "parked"),
+        ("destination", "DOWN", "answered", "up"),
+    ):
+        note(connection, machine, subject, event, now=LONG_AGO, after=after)
+
+
+def _notice(number: int, state: Notice) -> dict[str, Any]:
+    return {
+        "channel": "oncall",
+        "state": state,
+        "topic": "destination-down",
+        "phase": "began",
+        "subject": "DOWN",
+        "key": str(number),
+        "times": 1,
+        "first_at": LONG_AGO,
+        "last_at": LONG_AGO,
+        "examples": [],
+        "due_at": LONG_AGO,
+        "not_before": LONG_AGO,
+    }
 
 
 def _association(name: str, state: Association) -> dict[str, Any]:
@@ -159,7 +187,11 @@ def _delivery(number: int, destination: str, state: Delivery) -> dict[str, Any]:
 
 
 def test_no_claim_looks_at_everything(database: Database, tmp_path: Path) -> None:
-    site = Site(tmp_path, {"ledger": {"url": f"sqlite:///{database.path}"}})
+    told = {
+        "webhooks": {"oncall": {"url": "http://127.0.0.1:9/"}},
+        "expected": [{"source": "CT1", "by": "08:00", "timezone": "UTC"}],
+    }
+    site = Site(tmp_path, {"ledger": {"url": f"sqlite:///{database.path}"}, "notifications": told})
     gateway = Gateway(site.settings, None, clock=lambda: NOW)
     faults: dict[str, list[str]] = {}
     idle: set[str] = set()
@@ -197,6 +229,7 @@ ARGUMENTS: Mapping[str, Any] = {
     "instance_id": 1,
     "job_id": f"{Job.COMPLETE}1",
     "line": 1,
+    "number": 1,
     "machine": "job",
     "moment": NOW,
     "now": NOW,
@@ -271,6 +304,16 @@ def test_no_view_looks_at_everything(database: Database, name: str, arguments: M
     assert plans.faults(lists="limit" in inspect.signature(_views()[name]).parameters) == []
 
 
+def test_what_prometheus_asks_for_looks_at_nothing_that_is_over(database: Database) -> None:
+    with database.read() as connection, explained() as plans:
+        found = vitals(connection)
+    assert plans.faults() == []
+    assert all(found.jobs[state].number for state in (Job.QUEUED, Job.RUNNING, Job.FAILED))
+    assert all(found.groups[state].number for state in (Group.OPEN, Group.CLOSED, Group.PARKED, Group.STORED_ONLY))
+    assert found.deliveries.keys() == {"PACS", "DOWN"}
+    assert len(found.timers) == 5
+
+
 def test_destinations_are_counted_from_an_index_alone(database: Database) -> None:
     plans = _ask(database, "destinations", {})
     whole = [plan for plan in plans.found if any(look.all_rows for look in plan.looks)]
@@ -300,3 +343,28 @@ def test_what_looks_at_everything_is_recognised(database: Database) -> None:
     }
     good = select(jobs.c.id).where(over).order_by(jobs.c.created_at.desc()).limit(5)
     assert list(_plan_of(database, good).faults(lists=True)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1.11",
+        "1",
+        f"{Job.COMPLETE}1",
+        "comp",
+        f"{Association.RELEASED}1",
+        "release",
+        "group:11",
+        "delivery:1",
+        "nothing",
+    ],
+)
+def test_no_question_looks_at_everything(database: Database, text: str) -> None:
+    with database.read() as connection:
+        with explained() as plans:
+            found = inquiry.matches(connection, text)
+            for one in found:
+                dossier(connection, one, now=NOW)
+            inquiry.not_taken(connection, since=LONG_AGO)
+        assert bool(found) == (text != "nothing")
+    assert plans.faults() == []

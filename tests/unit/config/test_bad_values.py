@@ -22,7 +22,12 @@ CASES = [
     (SCP + "prot: 104", "3:5", "dicom.scp.prot", "unknown key 'prot'; did you mean 'port'?"),
     (SCP + "reject_unknown_sources: true", "3:5", None, "did you mean 'reject-unknown-sources'?"),
     (SCP + "timeout: 5", "3:5", "dicom.scp.timeout", "did you mean 'timeouts' or dicom.scp.ae-titles[].timeout?"),
-    (SCP + "url: x", "3:5", "dicom.scp.url", "did you mean ledger.url? Check the indentation"),
+    (
+        SCP + "url: x",
+        "3:5",
+        "dicom.scp.url",
+        "did you mean ledger.url or notifications.webhooks.<name>.url? Check the indentation",
+    ),
     ("zebra: 1", "1:1", "zebra", "unknown key 'zebra'; known here: dicom, workflows, storage, ledger, engines, web"),
     ("workflow: x", "1:1", "workflow", "did you mean 'workflows'?"),
     ('"a\\nb": 1', "1:1", "'a\\nb'", "unknown key ''a\\nb''"),

@@ -170,6 +170,13 @@ def test_what_cannot_be_counted_is_logged_and_harms_nobody(metrics: Metrics) -> 
     assert [line["event"] for line in lines] == ["metrics.fault"]
 
 
+def test_what_a_step_can_come_to_begins_at_zero(metrics: Metrics) -> None:
+    metrics.begins("deliver")
+    assert value(metrics, "step_works_total", step="deliver", outcome="failed") == 0
+    assert value(metrics, "leases_lost_total", step="deliver") == 0
+    assert value(metrics, "ledger_failures_total", kind="write") == 0
+
+
 def test_steps_and_ledger(metrics: Metrics) -> None:
     metrics.stepped("deliver", Phase.ACT, 0.2)
     metrics.worked("deliver", ok=True)

@@ -101,7 +101,7 @@ def _drawn(files: list[int], order: Order, bounds: _Bounds) -> tuple[dict[str, A
     try:
         while files:
             opened.append(pixels.read(files.pop(0)))
-        png, note = drawing.draw(opened[0], opened[1] if len(opened) > 1 else None, order, bounds.pixels)
+        drawn = drawing.draw(opened[0], opened[1] if len(opened) > 1 else None, order, bounds.pixels)
     except pixels.NoPictureError as error:
         why = str(error)
     except MemoryError:
@@ -109,7 +109,7 @@ def _drawn(files: list[int], order: Order, bounds: _Bounds) -> tuple[dict[str, A
     except Exception as error:  # noqa: BLE001  a header may be anything
         why = f"it cannot be shown: {pixels.sentence(error)}"
     else:
-        return {"note": note}, png
+        return {"note": drawn.note, "window": drawn.window}, drawn.png
     finally:
         for one in opened:
             one.file.close()

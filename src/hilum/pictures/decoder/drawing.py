@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,22 @@ from hilum.pictures.decoder.pixels import Instance, NoPictureError
 from hilum.pictures.order import Order
 
 
-def draw(instance: Instance, over: Instance | None, order: Order, most: int) -> tuple[bytes, str]:
-    """The PNG file, and what has to be said of it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """A PNG file.
+
+    Attributes:
+        note: What has to be said of it.
+        window: Centre and width that its greys were shown with, if they were.
+    """
+
+    png: bytes
+    note: str = ""
+    window: tuple[float, float] | None = None
+
+
+def draw(instance: Instance, over: Instance | None, order: Order, most: int) -> Drawn:
+    """A frame, with what lies over it, or that alone.
 
     Args:
         most: Values that a frame may have.
@@ -27,7 +42,7 @@ def draw(instance: Instance, over: Instance | None, order: Order, most: int) -> 
         MemoryError: It would take more than there is.
     """
     ds = instance.header
-    note = ""
+    note, window = "", None
     layer = segmentation.layer(over, ds, order.frame, most) if over is not None else None
     if layer is not None and not layer.found:
         note = "no frame of the segmentation lies on this one"
@@ -35,28 +50,34 @@ def draw(instance: Instance, over: Instance | None, order: Order, most: int) -> 
         alpha = np.rint(layer.cover * 255).astype(np.uint8)
         picture = Image.fromarray(np.dstack([layer.colours, alpha]))
     else:
-        shown = colours_or_greys(instance, order, most)
+        shown, window = _colours_or_greys(instance, order, most)
         if layer is not None:
             shown = _mixed(shown, layer, order.opacity / 100)
         picture = Image.fromarray(shown)
-    return _png(_resized(picture, header.aspect(ds, order.frame), order.size)), note
+    png = _png(_resized(picture, header.aspect(ds, order.frame), order.size))
+    return Drawn(png=png, note=note, window=window)
 
 
-def colours_or_greys(instance: Instance, order: Order, most: int) -> NDArray[np.uint8]:
-    """The frame alone: rows, columns, and RGB if it has colours.
+def _colours_or_greys(
+    instance: Instance, order: Order, most: int
+) -> tuple[NDArray[np.uint8], tuple[float, float] | None]:
+    """The frame alone: rows, columns, and RGB if it has colours; and its window if it has greys.
 
     Source: PS3.3 C.7.6.3.1.2.
     """
     ds = instance.header
     stored = pixels.frame(instance, order.frame, most)
     if segmentation.is_segmentation(ds):
-        return _segments(ds, order.frame, stored)
+        return _segments(ds, order.frame, stored), None
     if stored.ndim == 3:
-        return _eight_bits(stored[:, :, :3], header.whole(ds, "BitsStored") or 8)
+        return _eight_bits(stored[:, :, :3], header.whole(ds, "BitsStored") or 8), None
     if header.text(ds, "PhotometricInterpretation") == "PALETTE COLOR":
-        return _through_palette(ds, stored)
+        return _through_palette(ds, stored), None
     chosen = None if order.center is None or order.width is None else (order.center, order.width)
-    return grey.to_greys(stored, header.scale(ds, order.frame), chosen)
+    scale = header.scale(ds, order.frame)
+    voi = grey.transformation(stored, scale, chosen)
+    window = (float(voi.center), float(voi.width)) if isinstance(voi, grey.Window) else None
+    return grey.to_greys(stored, scale, voi), window
 
 
 def _through_palette(ds: Dataset, stored: NDArray[Any]) -> NDArray[np.uint8]:

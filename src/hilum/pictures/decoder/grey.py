@@ -82,17 +82,19 @@ class Scale:
     padding: tuple[float, float] | None = None
 
 
-def to_greys(stored: Stored, scale: Scale, chosen: tuple[float, float] | None = None) -> Greys:
-    """8-bit greys of any stored values, in their shape.
+def transformation(stored: Stored, scale: Scale, chosen: tuple[float, float] | None = None) -> Window | Lookup:
+    """The VOI transformation of a frame: one that was chosen, the header's, or by percentiles.
 
     Args:
-        chosen: Centre and width of a window to use instead of the header's.
+        chosen: Centre and width.
     """
-    voi: Window | Lookup | None = scale.voi
     if chosen is not None:
-        voi = Window(center=chosen[0], width=_least(chosen[1], scale.function), function=scale.function)
-    if voi is None:
-        voi = percentile_window(stored, scale)
+        return Window(center=chosen[0], width=_least(chosen[1], scale.function), function=scale.function)
+    return scale.voi or percentile_window(stored, scale)
+
+
+def to_greys(stored: Stored, scale: Scale, voi: Window | Lookup) -> Greys:
+    """8-bit greys of any stored values, in their shape."""
     if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2 and stored.size > 4096:
         # There are fewer different values than pixels: each is worked out once.
         native = stored.astype(stored.dtype.newbyteorder("="), copy=False)

@@ -11,18 +11,35 @@ from hilum.web.api import (
     config,
     deliveries,
     destinations,
+    doctor,
     events,
+    explain,
     groups,
     history,
     instances,
     jobs,
+    notices,
     pictures,
     status,
 )
 from hilum.web.desk import Desk
 from hilum.web.feed import Feed
 
-_RESOURCES = (status, associations, groups, jobs, deliveries, destinations, pictures, instances, history, config)
+_RESOURCES = (
+    status,
+    associations,
+    groups,
+    jobs,
+    deliveries,
+    destinations,
+    pictures,
+    instances,
+    history,
+    explain,
+    notices,
+    config,
+    doctor,
+)
 
 
 def routers(desk: Desk, feed: Feed) -> Sequence[APIRouter]:

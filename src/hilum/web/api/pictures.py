@@ -41,6 +41,7 @@ _PNG: Final[dict[int | str, dict[str, Any]]] = {
                 "schema": {"type": "string"},
                 "description": "Of a placeholder: why there is no picture.",
             },
+            "Hilum-Window": {"schema": {"type": "string"}, "description": "Of greys: centre and width."},
             "Hilum-Note": {"schema": {"type": "string"}, "description": "What has to be known of the picture."},
         },
     },
@@ -155,6 +156,8 @@ def _response(picture: Picture, etag: str) -> Response:
     headers = {"Cache-Control": "no-store"} if picture.passing else {"Cache-Control": _CACHING, "ETag": etag}
     if picture.why:
         headers["Hilum-Placeholder"] = picture.why.encode("ascii", "replace").decode()
+    if picture.window:
+        headers["Hilum-Window"] = f"{picture.window[0]:g} {picture.window[1]:g}"
     if picture.note:
         headers["Hilum-Note"] = picture.note.encode("ascii", "replace").decode()
     return Response(picture.png, media_type="image/png", headers=headers)

@@ -45,6 +45,7 @@ NAV: Final = (
     Place(path="/deliveries", title="Deliveries"),
     Place(path="/history", title="History"),
     Place(path="/configuration", title="Configuration"),
+    Place(path="/doctor", title="Doctor"),
 )
 
 
@@ -163,6 +164,10 @@ def _duration(span: timedelta | None) -> str:
     return "" if span is None else words.duration(span)
 
 
+def _after(seconds: float) -> str:
+    return f"+{words.duration(timedelta(seconds=seconds))}" if seconds >= 0.001 else ""
+
+
 def _sentence(text: str) -> str:
     """A clause as a sentence: with a capital letter; the rest as it is."""
     return text[:1].upper() + text[1:]
@@ -173,6 +178,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "until": _until,
     "clock": _clock,
     "duration": _duration,
+    "after": _after,
     "size": words.size,
     "count": lambda number, noun, plural="": words.count(number, noun, plural),
     "sentence": _sentence,

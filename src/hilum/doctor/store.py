@@ -1,0 +1,81 @@
+"""Looks at the ledger and at the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from hilum import words
+from hilum.assembly import engine_of
+from hilum.config import ProcessEngine, Settings
+from hilum.doctor.check import Check, Grade
+from hilum.engine.port import Unhealthy
+from hilum.ledger.condition import Condition
+
+#: A log that is not shortened has a reader that stays: an export, a backup, a command that hangs.
+_LONG_LOG: Final = 256_000_000
+_MUCH_FREE: Final = 0.5
+_WORTH_SHRINKING: Final = 100_000_000
+
+
+def ledger(subject: str, found: Condition) -> Iterator[Check]:
+    """What its condition means; pure.
+
+    Args:
+        subject: The database file.
+    """
+    if found.damage:
+        yield Check(
+            area="ledger",
+            subject=subject,
+            grade=Grade.WRONG,
+            found=f"damaged: {'; '.join(found.damage[:3])}",
+            expected="a sound database",
+            remedy="stop the gateway, keep the file, restore a backup, then run hilum fsck",
+        )
+    else:
+        checked = "sound" if found.damage is not None else "not checked as a whole: hilum fsck does, whatever its size"
+        yield Check(
+            area="ledger",
+            subject=subject,
+            grade=Grade.OK,
+            found=f"{checked}; version {found.version}, {words.size(found.size)}",
+        )
+    long = found.log_size > _LONG_LOG
+    yield Check(
+        area="ledger",
+        subject=f"{subject}-wal",
+        grade=Grade.LOOK if long else Grade.OK,
+        found=f"the write-ahead log has {words.size(found.log_size)}",
+        expected=f"at most {words.size(_LONG_LOG)}" if long else "",
+        remedy="see what reads the ledger for so long: a backup, an export, a command that hangs" if long else "",
+    )
+    hollow = found.free > _MUCH_FREE and found.size > _WORTH_SHRINKING
+    yield Check(
+        area="ledger",
+        subject=f"{subject}, free pages",
+        grade=Grade.LOOK if hollow else Grade.OK,
+        found=f"{found.free:.0%} of it are free",
+        expected=f"at most {_MUCH_FREE:.0%}" if hollow else "",
+        remedy="it does no harm; sqlite3 FILE VACUUM makes it smaller while no gateway runs" if hollow else "",
+    )
+
+
+def engines(settings: Settings) -> Iterator[Check]:
+    """Ask each whether it could take a job."""
+    used = {one.engine for one in settings.workflows}
+    for name, entry in settings.engines.items():
+        health = engine_of(name, entry).probe()
+        what = f"runs {entry.command[0]}" if isinstance(entry, ProcessEngine) else "waits for output/job.done"
+        if isinstance(health, Unhealthy):
+            yield Check(
+                area="engines",
+                subject=name,
+                grade=Grade.WRONG if name in used else Grade.LOOK,
+                found=health.why,
+                expected="an engine that takes jobs",
+                remedy=f"mend engines.{name} in app.yaml, or what it names; hilum check shows it, too",
+            )
+        else:
+            unused = "" if name in used else "; no workflow uses it"
+            yield Check(area="engines", subject=name, grade=Grade.OK, found=what + unused)

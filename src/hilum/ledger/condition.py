@@ -1,0 +1,97 @@
+"""How the ledger itself is, and the few facts of it that a diagnosis of everything else needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select, union_all
+
+from hilum import states
+from hilum.ledger.audit import quick_check
+from hilum.ledger.database import Database
+from hilum.ledger.tables import deliveries, history, results
+from hilum.ledger.transition import AnyRow
+
+#: Larger ones take too long to be checked whole just in passing.
+_CHECKED_BYTES = 256_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Of the database file.
+
+    Attributes:
+        version: Of its tables.
+        size: In bytes, without the write-ahead log.
+        log_size: Of that log, in bytes.
+        free: The part of it that is free, from 0 to 1.
+        damage: What its own check found; ``None``: it is too large for that to be done in passing.
+    """
+
+    version: str
+    size: int
+    log_size: int
+    free: float
+    damage: Sequence[str] | None
+
+
+def condition(database: Database, *, whole: bool = False) -> Condition:
+    """Look at the file.
+
+    Args:
+        whole: Check it however large it is.
+    """
+    size = database.path.stat().st_size
+    log = database.path.with_name(database.path.name + "-wal")
+    with database.read() as connection:
+        version = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+        pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        damage = quick_check(connection) if whole or size <= _CHECKED_BYTES else None
+    return Condition(
+        version=version,
+        size=size,
+        log_size=log.stat().st_size if log.exists() else 0,
+        free=free / max(1, pages),
+        damage=damage,
+    )
+
+
+def last_time(connection: Connection) -> datetime | None:
+    """When the last line of history was written, by the clock of then."""
+    found: datetime | None = connection.execute(
+        select(history.c.at).order_by(history.c.at.desc()).limit(1)
+    ).scalar_one_or_none()
+    return found
+
+
+def last_owner(connection: Connection) -> str:
+    """The gateway that started last: its machine, its process and what makes it unique, joined by hyphens."""
+    row: AnyRow | None = connection.execute(
+        select(history.c.subject)
+        .where(history.c.machine == "gateway", history.c.event == "started")
+        .order_by(history.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return "" if row is None else str(row.subject)
+
+
+def sent_lately(connection: Connection, destination: str, *, limit: int = 200) -> Sequence[tuple[str, str]]:
+    """SOP classes and transfer syntaxes of the results that were queued last for a destination, each pair once."""
+    newest = union_all(
+        *(
+            select(
+                select(deliveries.c.result_id)
+                .where(deliveries.c.state == state, deliveries.c.destination == destination)
+                .order_by(deliveries.c.queued_at.desc())
+                .limit(limit)
+                .subquery()
+                .c.result_id
+            )
+            for state in states.Delivery
+        )
+    ).subquery()
+    query = select(results.c.sop_class, results.c.transfer_syntax).join(newest, newest.c.result_id == results.c.id)
+    return [(row.sop_class, row.transfer_syntax) for row in connection.execute(query.distinct())]

@@ -1,0 +1,268 @@
+"""Notices: how they come from the history, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select, update
+
+from hilum import states
+from hilum.ledger.tables import (
+    IS_LASTING,
+    IS_NEWS,
+    IS_WAITING,
+    associations,
+    cursors,
+    deliveries,
+    groups,
+    history,
+    jobs,
+    notices,
+)
+from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, unleased
+from hilum.model import NoticeId, Phase, Topic
+
+_READER: Final = "notices"
+#: Rows that one transaction gives up.
+_BATCH: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewsLine:
+    """A line of history that may be news.
+
+    Attributes:
+        facts: What the row says that the line is about, by what it is called: workflow, destination, status (four
+            hexadecimal digits), calling, called, ae.
+    """
+
+    id: int
+    at: datetime
+    machine: str
+    subject: str
+    event: str
+    to_state: str
+    why: str
+    facts: Mapping[str, str]
+
+
+def anything_new(connection: Connection) -> bool:
+    """Whether there is a line of news that nobody has read yet."""
+    return connection.execute(select(history.c.id).where(_unread()).limit(1)).first() is not None
+
+
+def _unread() -> ColumnElement[bool]:
+    behind = select(cursors.c.line).where(cursors.c.reader == _READER).scalar_subquery()
+    return and_(history.c.id > behind, IS_NEWS)
+
+
+def unread(connection: Connection, limit: int) -> Sequence[NewsLine]:
+    """The next lines of news, in the order in which they were written."""
+    rows = connection.execute(select(history).where(_unread()).order_by(history.c.id).limit(limit)).all()
+    return [
+        NewsLine(
+            id=row.id,
+            at=row.at,
+            machine=row.machine,
+            subject=row.subject,
+            event=row.event,
+            to_state=row.to_state,
+            why=row.why,
+            facts=_facts(connection, row),
+        )
+        for row in rows
+    ]
+
+
+#: By machine: the table, what turns a subject into its id, and which columns are worth knowing.
+_ROWS: Final[Mapping[str, tuple[Table, type[str] | type[int], Mapping[str, str]]]] = {
+    "job": (jobs, str, {"workflow": "workflow_name"}),
+    "delivery": (deliveries, int, {"destination": "destination", "status": "status"}),
+    "association": (associations, str, {"calling": "calling", "called": "called"}),
+    "group": (groups, int, {"ae": "ae"}),
+}
+
+
+def _facts(connection: Connection, line: Row[Any]) -> Mapping[str, str]:
+    if line.machine not in _ROWS:
+        return {}
+    table, kind, wanted = _ROWS[line.machine]
+    if kind is int and not line.subject.isdecimal():
+        return {}
+    columns = [table.c[column].label(name) for name, column in wanted.items()]
+    row = connection.execute(select(*columns).where(table.c.id == kind(line.subject))).one_or_none()
+    found = {} if row is None else {name: value for name, value in row._mapping.items() if value is not None}
+    return {name: f"{value:04X}" if isinstance(value, int) else value for name, value in found.items()}
+
+
+def have_read(connection: Connection, line: int) -> None:
+    """Everything up to this line has been dealt with."""
+    connection.execute(update(cursors).where(cursors.c.reader == _READER).values(line=line))
+
+
+def pass_over(connection: Connection) -> None:
+    """Deal with nothing that was written so far: nobody wants to be told."""
+    last = select(func.coalesce(func.max(history.c.id), 0)).scalar_subquery()
+    connection.execute(update(cursors).where(cursors.c.reader == _READER).values(line=last))
+
+
+def latest(connection: Connection, channel: str, topic: Topic, subject: str) -> AnyRow | None:
+    """The notice with the latest ``due_at`` of those that do not say that something is over."""
+    same = (notices.c.channel == channel, notices.c.topic == topic, notices.c.subject == subject)
+    query = select(notices).where(*same, notices.c.phase != Phase.OVER)
+    return connection.execute(query.order_by(notices.c.due_at.desc(), notices.c.id.desc()).limit(1)).one_or_none()
+
+
+def is_fresh(row: AnyRow) -> bool:
+    """Whether nobody has begun to send it."""
+    return bool(row.state == states.Notice.DUE and not row.attempts and not row.begun and row.lease_until is None)
+
+
+def lasting(connection: Connection, topic: Topic, subject: str | None = None) -> Sequence[AnyRow]:
+    """Notices of what goes on, of all channels, the oldest first."""
+    wanted = [IS_LASTING, notices.c.topic == topic]
+    if subject is not None:
+        wanted.append(notices.c.subject == subject)
+    return connection.execute(select(notices).where(*wanted).order_by(notices.c.id)).all()
+
+
+def is_known(connection: Connection, channel: str, topic: Topic, subject: str, occasion: str) -> bool:
+    """Whether there is a notice of that occasion."""
+    same = (notices.c.channel == channel, notices.c.topic == topic, notices.c.subject == subject)
+    query = select(notices.c.id).where(*same, notices.c.occasion == occasion)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def write(
+    connection: Connection,
+    *,
+    channel: str,
+    topic: Topic,
+    phase: Phase,
+    subject: str,
+    occasion: str,
+    key: str,
+    first_at: datetime,
+    last_at: datetime,
+    reason: str,
+    examples: Sequence[str],
+    due_at: datetime,
+    now: datetime,
+) -> NoticeId:
+    """A new one, due from ``due_at`` on."""
+    new = {
+        "channel": channel,
+        "state": states.Notice.DUE,
+        "topic": topic,
+        "phase": phase,
+        "subject": subject,
+        "occasion": occasion,
+        "key": key,
+        "times": 1,
+        "first_at": first_at,
+        "last_at": last_at,
+        "reason": reason,
+        "examples": list(examples),
+        "due_at": due_at,
+        "not_before": due_at,
+    }
+    number = connection.execute(notices.insert().returning(notices.c.id), new).scalar_one()
+    born(connection, notices, number, new, now=now, why=f"{topic} to {channel}")
+    return NoticeId(number)
+
+
+def gather(
+    connection: Connection, notice: NoticeId, *, at: datetime, reason: str, examples: Sequence[str], occasion: str
+) -> None:
+    """It happened once more; what had ended goes on."""
+    values = {"last_at": at, "reason": reason, "examples": list(examples), "occasion": occasion, "over_at": None}
+    connection.execute(update(notices).where(notices.c.id == notice).values(times=notices.c.times + 1, **values))
+
+
+def over(connection: Connection, which: Sequence[NoticeId], *, at: datetime) -> None:
+    """What they tell has ended."""
+    connection.execute(update(notices).where(notices.c.id.in_(which)).values(over_at=at))
+
+
+def has_sent(connection: Connection, source: str, since: datetime) -> datetime | None:
+    """When the first association of that calling AE title was opened, since then, that stored something."""
+    query = select(func.min(associations.c.opened_at)).where(
+        associations.c.calling == source, associations.c.opened_at >= since
+    )
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def waiting_channels(connection: Connection) -> Sequence[str]:
+    """Channels that something is due for, whenever."""
+    return connection.execute(select(notices.c.channel).where(IS_WAITING).distinct()).scalars().all()
+
+
+def claim_due(connection: Connection, channel: str, *, owner: str, now: datetime, until: datetime) -> AnyRow | None:
+    """Lease the notice of that channel that has waited longest."""
+    ready = and_(_ready(now), notices.c.channel == channel)
+    order: list[ColumnElement[Any]] = [notices.c.not_before, notices.c.id]
+    rows = claim(connection, notices, ready, owner=owner, now=now, until=until, limit=1, order_by=order)
+    return rows[0] if rows else None
+
+
+def _ready(now: datetime) -> ColumnElement[bool]:
+    return and_(IS_WAITING, notices.c.not_before <= now)
+
+
+def channels_ready(connection: Connection, now: datetime, avoid: Collection[str]) -> Sequence[str]:
+    """Channels that something can be sent through now."""
+    query = select(notices.c.channel).where(_ready(now), unleased(notices, now)).distinct()
+    return [name for name in connection.execute(query).scalars() if name not in avoid]
+
+
+def next_due(connection: Connection, now: datetime, avoid: Collection[str]) -> datetime | None:
+    """When the next notice is due, of channels that are not to be avoided."""
+    query = select(func.min(notices.c.not_before)).where(
+        IS_WAITING, unleased(notices, now), notices.c.channel.not_in(sorted(avoid))
+    )
+    found: datetime | None = connection.execute(query).scalar_one_or_none()
+    return found
+
+
+def sent(connection: Connection, lease: Lease, *, answer: str, now: datetime) -> None:
+    """The other side has it."""
+    values = {"ended_at": now, "attempts": notices.c.attempts + 1, "why": ""}
+    event = states.NoticeEvent.ACCEPTED
+    apply(connection, notices, lease.id, event, now=now, fence=lease.fence, why=answer, values=values)
+
+
+def postponed(connection: Connection, lease: Lease, *, why: str, not_before: datetime, now: datetime) -> None:
+    """This attempt failed; the next one has its time."""
+    values = {"not_before": not_before, "attempts": notices.c.attempts + 1, "why": why}
+    event = states.NoticeEvent.FAILED_FOR_NOW
+    apply(connection, notices, lease.id, event, now=now, fence=lease.fence, why=why, values=values)
+
+
+def given_up(connection: Connection, lease: Lease, *, why: str, remedy: str, now: datetime, tried: bool = True) -> None:
+    """It will not be tried again."""
+    values: dict[str, Any] = {"ended_at": now, "why": why}
+    if tried:
+        values["attempts"] = notices.c.attempts + 1
+    event = states.NoticeEvent.FAILED_FOR_GOOD
+    apply(connection, notices, lease.id, event, now=now, fence=lease.fence, why=why, remedy=remedy, values=values)
+
+
+def give_up_overdue(
+    connection: Connection, channel: str, *, before: datetime | None, why: str, remedy: str, now: datetime
+) -> None:
+    """Give up what waits for a channel and belongs to a time before that; ``None``: all that waits for it."""
+    wanted = [IS_WAITING, unleased(notices, now), notices.c.channel == channel]
+    if before is not None:
+        wanted += [notices.c.due_at < before, notices.c.last_at < before]
+    for row in connection.execute(select(notices).where(*wanted).limit(_BATCH)).all():
+        given_up(connection, lease_of(row), why=why, remedy=remedy, now=now, tried=False)
+
+
+def try_at_once(connection: Connection, channels: Collection[str], *, now: datetime) -> None:
+    """What failed there need not wait any longer; what was never tried keeps its time."""
+    waits = (IS_WAITING, notices.c.channel.in_(sorted(channels)), notices.c.attempts > 0, notices.c.not_before > now)
+    connection.execute(update(notices).where(*waits, unleased(notices, now)).values(not_before=now))

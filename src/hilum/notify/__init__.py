@@ -1,0 +1,1 @@
+"""Tells people what they should know: from the history, through the channels of ``notifications``."""

@@ -1,0 +1,69 @@
+"""Notices: whom the gateway told of what, and how its channels do."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+
+from hilum import states
+from hilum.assembly import notify_of
+from hilum.errors import TemporaryError
+from hilum.ledger import noticeboard
+from hilum.ledger.noticeboard import ChannelView, NoticeView
+from hilum.ledger.transition import NoSuchRowError
+from hilum.model import Topic
+from hilum.notify.port import NotTold
+from hilum.notify.wording import trial
+from hilum.web.desk import Desk
+from hilum.web.paging import Cursor, Limit, Sheet, decode, number, page
+from hilum.web.shape import page_of, shape
+from hilum.web.words import Done
+
+
+def router(desk: Desk) -> APIRouter:
+    """``/notices``."""
+    routes = APIRouter(prefix="/notices", tags=["notices"])
+
+    @routes.get("", name="list", response_model=page_of(NoticeView), summary="List notices")
+    def list_notices(
+        state: states.Notice | None = None,
+        channel: str | None = None,
+        topic: Topic | None = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Sheet[NoticeView]:
+        """Whom the gateway told of what, or will; the newest first."""
+        after = decode(cursor, (number,))
+        with desk.database.read() as connection:
+            found = noticeboard.list_notices(
+                connection,
+                state=state,
+                channel=channel,
+                topic=topic,
+                before=after[0] if after else None,
+                limit=limit + 1,
+            )
+        return page(found, limit, lambda notice: (notice.id,))
+
+    @routes.get("/channels", response_model=list[shape(ChannelView)], summary="How each channel does")  # type: ignore[misc]
+    def channels() -> Sequence[ChannelView]:
+        """Those of the configuration, by name."""
+        told = desk.settings().notifications
+        with desk.database.read() as connection:
+            return noticeboard.channels(connection, {*told.webhooks, *told.mail})
+
+    @routes.post("/channels/{channel}/test", response_model=Done, summary="Send a test notice through a channel")
+    def test(channel: str) -> Done:
+        """As `hilum notify test CHANNEL`, by the configuration that is in force now. 503 if it is not taken."""
+        settings = notify_of(desk.settings())
+        route = settings.routes.get(channel)
+        if route is None:
+            raise NoSuchRowError(f"there is no channel {channel!r}; `hilum notify` lists them")
+        outcome = route.channel.tell(trial(settings.site, key=str(uuid.uuid4()), now=desk.clock()), desk.clock)
+        if isinstance(outcome, NotTold):
+            raise TemporaryError(f"{channel} did not take the test notice: {outcome.why}")
+        return Done(done=f"{channel} took the test notice: {outcome.answer}")
+
+    return routes

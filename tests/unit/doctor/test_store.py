@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from hilum.doctor.check import Grade
+from hilum.doctor.store import ledger
+from hilum.ledger.condition import Condition
+
+SOUND = Condition(version="0004", size=1_000_000, log_size=0, free=0.1, damage=())
+
+
+def grades(**more: object) -> list[Grade]:
+    values = {name: getattr(SOUND, name) for name in ("version", "size", "log_size", "free", "damage")}
+    return [one.grade for one in ledger("hilum.db", Condition(**(values | more)))]  # type: ignore[arg-type]
+
+
+def test_a_sound_ledger_is_told_with_its_version() -> None:
+    [first, *_] = ledger("hilum.db", SOUND)
+    assert first.found == "sound; version 0004, 1.0 MB"
+    assert grades() == [Grade.OK] * 3
+
+
+def test_damage_is_wrong_and_what_was_not_checked_is_not_called_sound() -> None:
+    assert grades(damage=["row 7 missing from index"]) == [Grade.WRONG, Grade.OK, Grade.OK]
+    [first, *_] = ledger("hilum.db", Condition(version="1", size=10**12, log_size=0, free=0, damage=None))
+    assert "not checked as a whole" in first.found
+
+
+def test_a_long_log_and_much_free_space_are_looked_at() -> None:
+    assert grades(log_size=10**9) == [Grade.OK, Grade.LOOK, Grade.OK]
+    assert grades(free=0.9, size=10**9) == [Grade.OK, Grade.OK, Grade.LOOK]
+    assert grades(free=0.9) == [Grade.OK] * 3
