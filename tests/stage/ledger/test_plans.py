@@ -233,7 +233,6 @@ ARGUMENTS: Mapping[str, Any] = {
     "machine": "job",
     "moment": NOW,
     "now": NOW,
-    "number": 1,
     "patient": "1",
     "series": "1.1",
     "since": LONG_AGO,
