@@ -18,7 +18,7 @@ CRASH_PROGRAMS := strace=strace cc=gcc mkfs.ext4=e2fsprogs mkfs.xfs=xfsprogs los
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs interoperability hostile pins setup fuzz bench prove
+.PHONY: help run demo test lint types docs pictures interoperability hostile pins setup fuzz bench prove
 
 help: ## list the verbs
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
@@ -30,7 +30,7 @@ demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEE
 	@exec $(BIN)/hilum demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(READY) lint types ## lint, types and all tests
-	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 $(CRASH_PROGRAMS)
+	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium $(CRASH_PROGRAMS)
 	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, format and who may import whom
@@ -43,6 +43,10 @@ types: $(READY) ## check the types
 
 docs: $(READY) ## write the generated pages of docs/
 	@scripts/generate-docs
+
+pictures: $(READY) ## renew the pictures of docs/dashboard.md
+	@scripts/system-packages chromium=chromium
+	@HILUM_PICTURES=1 exec $(BIN)/pytest -q tests/browser/test_pages.py tests/browser/test_clicks.py
 
 interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, live
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import logging
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -94,6 +96,22 @@ def _make_waiting(connection: Connection, now: datetime) -> None:
     held = {"state": states.Association.HELD, "remove_at": now - timedelta(seconds=1)}
     keys = [row.key for row in connection.execute(tables.groups.select().where(tables.groups.c.id.between(*numbers)))]
     connection.execute(update(tables.associations).where(tables.associations.c.id.in_(keys[:5])).values(held))
+
+
+def dashboard(filled: Filled, folder: Path) -> Mapping[str, float]:
+    """Milliseconds until a browser has the overview, and what its chart draws, of a gateway that runs."""
+    with _busy_gateway(filled, folder) as (gateway, _):
+        gateway.start()
+        address = gateway.dashboard
+        if address is None:
+            raise FailedError("the gateway of the bench has no dashboard")
+        found = {path: partial(_load, address.rstrip("/") + path) for path in ("/", "/overview/rates")}
+        return {f"GET {path}": _milliseconds(load) for path, load in found.items()}
+
+
+def _load(address: str) -> None:
+    with urllib.request.urlopen(address, timeout=30) as answer:
+        answer.read()
 
 
 def pages(filled: Filled, folder: Path) -> Mapping[str, float]:

@@ -17,6 +17,7 @@ EMPTY: Final = "Hilum, empty ledger"
 FULL: Final = "Hilum, 1 million instances"
 CLAIM: Final = "the slowest claim"
 PAGE: Final = "the slowest view"
+OVERVIEW: Final = "the overview of the dashboard"
 
 INSTANCES: Final = 1_000_000
 JOBS: Final = 20_000
@@ -71,12 +72,21 @@ class Ledgers:
             found = asking.pages(filled, folder)
             return {PAGE: max(found.values()), **found}
 
+        def overview(folder: Path) -> Mapping[str, float]:
+            found = asking.dashboard(filled, folder)
+            return {OVERVIEW: max(found.values()), **found}
+
         return Load(
             name="ledger-ask",
             title="ask a ledger of 1 million instances and 20,000 jobs",
-            contenders=[Contender(name=CLAIM, run=claims), Contender(name=PAGE, run=pages)],
+            contenders=[
+                Contender(name=CLAIM, run=claims),
+                Contender(name=PAGE, run=pages),
+                Contender(name=OVERVIEW, run=overview),
+            ],
             unit="ms",
             note="A claim is that of a whole step, with work waiting: its transactions, what it syncs, and the "
             "question when something is due next. The views are all functions of `hilum.ledger.views`. "
+            "The overview is loaded from a gateway that runs all its steps on that ledger. "
             "Each value is the median of nine.",
         )

@@ -153,6 +153,7 @@ TARGETS: Final[Sequence[Target]] = (
     ),
     _most("slowest claim, 1 million instances", "ledger-ask", ledger.CLAIM, 5),
     _most("slowest view, 1 million instances", "ledger-ask", ledger.PAGE, 100),
+    _most("overview of the dashboard, 1 million instances", "ledger-ask", ledger.OVERVIEW, 300),
     _most("`hilum --help`", "start", gateway.HELP, 0.3),
     _most("`hilum serve` until it accepts", "start", gateway.SERVE, 1.5),
 )

@@ -139,14 +139,16 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         counts = views.job_counts(connection)
         failed = views.list_jobs(connection, state=states.Job.FAILED, limit=_EXAMPLES)
         reached = destinations(connection, settings)
+        lines = annals.list_history(connection, since=now - _RECENT, limit=_LINES)
+        reloads = annals.list_history(connection, machine="config", everything=True, limit=1)
         told = settings.notifications
         channels = noticeboard.channels(connection, {*told.webhooks, *told.mail})
-        lines = annals.list_history(connection, since=now - _RECENT, limit=_LINES)
+        starts = annals.list_history(connection, machine="gateway", event="started", everything=True, limit=1)
     disks = disks_of(settings)
     attention = (
         *_gateway(config, running, associations),
         *map(_disk, (disk for disk in disks if disk.full)),
-        *_configuration(lines),
+        *_configuration(reloads, starts),
         *_jobs(counts, failed),
         *_destinations(reached, now),
         *_turned_away(lines),
@@ -241,17 +243,18 @@ def _disk(disk: Disk) -> Attention:
     )
 
 
-def _configuration(lines: Sequence[HistoryLine]) -> Iterator[Attention]:
-    told = [line for line in lines if line.machine == "config"]
-    if told and told[-1].event == "refused":
-        yield Attention(
-            matter=Matter.CONFIGURATION,
-            what="the configuration file has errors; the last good one is in force",
-            why=told[-1].why,
-            remedy=told[-1].remedy,
-            command="hilum check",
-            at=told[-1].at,
-        )
+def _configuration(reloads: Sequence[HistoryLine], starts: Sequence[HistoryLine]) -> Iterator[Attention]:
+    for line in reloads:
+        # A gateway that started since then found a file that it could use.
+        if line.event == "refused" and not any(one.id > line.id for one in starts):
+            yield Attention(
+                matter=Matter.CONFIGURATION,
+                what="the configuration file has errors; the last good one is in force",
+                why=line.why,
+                remedy=line.remedy,
+                command="hilum check",
+                at=line.at,
+            )
 
 
 def _jobs(counts: Mapping[states.Job, int], failed: Sequence[JobView]) -> Iterator[Attention]:

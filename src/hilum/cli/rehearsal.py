@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -43,6 +44,8 @@ _MODALITY: Final = AETitle("MODALITY")
 _START: Final = timedelta(seconds=30)
 _JOB: Final = timedelta(minutes=5)
 _STEPS: Final = 7
+#: In the log of a gateway, in whichever form.
+_DASHBOARD: Final = re.compile(r'dashboard\W+(http://[^\s"\']+)')
 #: What examples/lung imports.
 _NEEDED: Final = ("numpy", "scipy", "highdicom")
 
@@ -305,6 +308,8 @@ class Rehearsal:
         output.say("The gateway and the PACS go on until Ctrl-C. Meanwhile, in that folder:")
         output.say(f"  hilum send HILUM@127.0.0.1:{self._ports['gateway']} -aet MODALITY modality")
         output.say("  hilum status")
+        if found := next(filter(None, (_DASHBOARD.search(child.said()) for child in self._children)), None):
+            output.say(f"In a browser: {found[1]}")
         sys.stdout.flush()
         try:
             wait_for("Ctrl-C", lambda: None, self._children, timedelta(days=365))

@@ -66,10 +66,5 @@ def per_minute(connection: Connection, *, now: datetime, minutes: int) -> Sequen
     return counted
 
 
-def left(due: int, accepted: int, during: timedelta) -> timedelta | None:
-    """How long what is due will take if it goes on as it went; ``None``: nothing tells. Pure."""
-    return during * due / accepted if due and accepted else None
-
-
 _ENDED: Final = (states.AssociationEvent.RELEASED, states.AssociationEvent.BROKEN)
 _NOTHING: Final = {"received": 0, "bytes": 0, "delivered": 0}

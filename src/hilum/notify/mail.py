@@ -23,6 +23,9 @@ from hilum.notify.port import Message, NotTold, Told
 #: Longest subject line, in characters.
 _SUBJECT: Final = 150
 _KEPT: Final = 300
+#: Lines that are not folded: a subject in one piece reads better in logs, and plain ASCII stays plain.
+#: Source: RFC 5322 2.1.1, at most 998 characters.
+_POLICY: Final = SMTP.clone(max_line_length=900)
 
 
 class Security(StrEnum):
@@ -145,7 +148,7 @@ def _own_name() -> str:
 
 def compose(message: Message, *, sender: str, recipients: tuple[str, ...], now: datetime) -> EmailMessage:
     """The letter."""
-    letter = EmailMessage(policy=SMTP)
+    letter = EmailMessage(policy=_POLICY)
     mark = {Phase.OVER: "over: "}.get(message.phase, "")
     letter["Subject"] = _printable(f"[{message.gateway}] {mark}{message.gist}")[:_SUBJECT]
     letter["From"] = sender
@@ -159,7 +162,8 @@ def compose(message: Message, *, sender: str, recipients: tuple[str, ...], now: 
     lines += _pair("What to do", message.remedy)
     lines += _pair("How often", f"{message.count} times" if message.count > 1 else "")
     lines += _pair("First", _clock(message.first_at)) if message.count > 1 else []
-    lines += _pair("Last" if message.count > 1 else "When", _clock(message.last_at))
+    once = "Since" if message.phase is Phase.BEGAN else "When"
+    lines += _pair("Last" if message.count > 1 else once, _clock(message.last_at))
     lines += _pair("Over since", "" if message.over_at is None else _clock(message.over_at))
     lines += _pair("Among them" if message.count > len(message.examples) else "Which", ", ".join(message.examples))
     lines += _pair("Dashboard", message.link)

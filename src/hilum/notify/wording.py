@@ -59,6 +59,9 @@ class _Words:
     page: str = "/history"
 
 
+#: As much of a job's id as commands show, and as is enough for them.
+_SHORT: Final = 8
+
 _WORDS: Final[Mapping[Topic, _Words]] = {
     Topic.JOB_FAILED: _Words(
         one="a job of workflow {subject} failed",
@@ -126,6 +129,8 @@ def message(facts: Facts, site: Site) -> Message:
     """What to tell."""
     words = _WORDS[facts.topic]
     example = facts.examples[-1] if facts.examples else ""
+    if facts.topic is Topic.JOB_FAILED:
+        example = example[:_SHORT]
     after = _lasted((facts.over_at or facts.last_at) - facts.first_at)
     filling = {"subject": facts.subject, "count": facts.count, "example": example, "after": after}
     return Message(

@@ -104,11 +104,17 @@ class Gateway:
         self._senders = SenderBook()
         self._stopping = threading.Event()
         self._reloading = threading.Lock()
+        self._refused = False
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
         self.web_port: int | None = None
+
+    @property
+    def dashboard(self) -> str | None:
+        """Where a browser finds it once this has started; ``None``: nowhere."""
+        return None if self.web_port is None else _address(self._assembly.settings.web.host, self.web_port)
 
     def start(self) -> int:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
@@ -162,6 +168,7 @@ class Gateway:
             host=settings.dicom.scp.host,
             port=port,
             web=self.web_port,
+            dashboard=self.dashboard,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.url,
             recovered=recovered,
@@ -287,11 +294,13 @@ class Gateway:
             assembly = Assembly.of(keep_fixed(old, new) if waits else new)
         except (ConfigError, PermanentError) as error:
             _log.error("config.refused", problems=str(error).splitlines())
+            self._refused = True
             self._note_config("refused", str(error), "mend the file; until then the last good one is in force")
             told = error.problems if isinstance(error, ConfigError) else [self._problem(str(error))]
             return config.Reload(problems=tuple(told))
         except Exception as error:  # noqa: BLE001  a file that nobody foresaw must not end a gateway that works
             _log.error("config.refused", exc_info=error)
+            self._refused = True
             why = f"{type(error).__name__}: see the log"
             self._note_config("refused", why, "take back the last change")
             return config.Reload(problems=(self._problem(why),))
@@ -300,10 +309,12 @@ class Gateway:
         self._metrics.know(Names.of(assembly.settings))
         self._watermark.limit(*_room(new.storage))
         self._wake.notify()
-        if changed:
+        # That a file is in order again is news, even if it says what it said before.
+        if changed or self._refused:
             _log.info("config.reloaded", changed=changed, waits_for_restart=waits)
             remedy = f"restart for: {', '.join(waits)}" if waits else ""
-            self._note_config("reloaded", ", ".join(changed), remedy)
+            self._note_config("reloaded", ", ".join(changed) or "as it was before", remedy)
+        self._refused = False
         return config.Reload(changed=tuple(changed), waits=tuple(waits))
 
     def _problem(self, message: str) -> Problem:
@@ -340,6 +351,12 @@ def keep_fixed(old: config.Settings, new: config.Settings) -> config.Settings:
             "web": old.web,
         }
     )
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser finds what listens there."""
+    name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}/"
 
 
 def _room(storage: config.Storage) -> tuple[float, int]:

@@ -57,6 +57,13 @@ def test_the_subject_says_the_gist_and_the_text_what_to_do(box: Mailbox) -> None
     ]
 
 
+def test_a_long_subject_stays_in_one_piece(box: Mailbox) -> None:
+    tell(mail(box), replace(MESSAGE, gist="word " * 60))
+    subject = box.letters[0].message["Subject"]
+    assert subject.startswith("[gw1] word word")
+    assert len(subject) <= 150
+
+
 def test_an_end_is_marked_as_one(box: Mailbox) -> None:
     over = replace(MESSAGE, phase=Phase.OVER, gist="PACS is up again", count=1, last_at=NOW + timedelta(hours=1))
     tell(mail(box), over)

@@ -17,7 +17,7 @@ from hilum.model import Topic
 from hilum.notify.port import NotTold
 from hilum.notify.wording import trial
 from hilum.web.desk import Desk
-from hilum.web.paging import Cursor, Limit, Sheet, decode, number, page
+from hilum.web.paging import Cursor, Limit, Name, NameQuery, Sheet, decode, number, page
 from hilum.web.shape import page_of, shape
 from hilum.web.words import Done
 
@@ -28,8 +28,9 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("", name="list", response_model=page_of(NoticeView), summary="List notices")
     def list_notices(
+        *,
         state: states.Notice | None = None,
-        channel: str | None = None,
+        channel: NameQuery = None,
         topic: Topic | None = None,
         limit: Limit = 50,
         cursor: Cursor = None,
@@ -47,15 +48,17 @@ def router(desk: Desk) -> APIRouter:
             )
         return page(found, limit, lambda notice: (notice.id,))
 
-    @routes.get("/channels", response_model=list[shape(ChannelView)], summary="How each channel does")  # type: ignore[misc]
+    @routes.get("/channels", name="channels", response_model=list[shape(ChannelView)], summary="How each channel does")  # type: ignore[misc]
     def channels() -> Sequence[ChannelView]:
         """Those of the configuration, by name."""
         told = desk.settings().notifications
         with desk.database.read() as connection:
             return noticeboard.channels(connection, {*told.webhooks, *told.mail})
 
-    @routes.post("/channels/{channel}/test", response_model=Done, summary="Send a test notice through a channel")
-    def test(channel: str) -> Done:
+    @routes.post(
+        "/channels/{channel}/test", name="test", response_model=Done, summary="Send a test notice through a channel"
+    )
+    def test(channel: Name) -> Done:
         """As `hilum notify test CHANNEL`, by the configuration that is in force now. 503 if it is not taken."""
         settings = notify_of(desk.settings())
         route = settings.routes.get(channel)

@@ -25,6 +25,7 @@ _MINUTES: Final = 15
 #: concern one of many are only offered when there is one.
 _PAGES: Final[Mapping[Matter, str]] = {
     Matter.DISK: "/configuration",
+    Matter.UNTOLD: "/configuration",
     Matter.CONFIGURATION: "/configuration",
     Matter.JOBS_FAILED: "/jobs/{}",
     Matter.GIVEN_UP: "/deliveries?destination={}",
@@ -40,6 +41,7 @@ _OPERATIONS: Final[Mapping[Matter, str]] = {
     Matter.CONFIGURATION: "/config/reload",
     Matter.GIVEN_UP: "/destinations/{}/retry",
     Matter.WAITING: "/config/destinations/{}/echo",
+    Matter.UNTOLD: "/notices/channels/{}/test",
     Matter.PAUSED: "/destinations/{}/resume",
     Matter.PARKED: "/groups/{}/retry",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter
@@ -10,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from hilum import overview, states
-from hilum.ledger import rates, traffic, views
+from hilum.ledger import views
+from hilum.web import paging
+from hilum.web.api.destinations import standings
 from hilum.web.desk import Desk
-from hilum.web.pages.frame import Frame, choice, number
+from hilum.web.pages.frame import ROWS, Frame, choice
 
 _STATES: Final = tuple(state.value for state in states.Delivery)
-#: What the estimate of how long a queue lasts goes by.
-_LATELY: Final = timedelta(minutes=10)
 
 
 def router(desk: Desk, frame: Frame) -> APIRouter:
@@ -26,9 +25,11 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @routes.get("/deliveries", response_class=HTMLResponse)
     @frame.shown
     def deliveries(request: Request) -> Response:
-        now, settings, limit = desk.clock(), desk.settings(), number(request, "limit", 50, 500)
+        now = desk.clock()
+        after = paging.decode(request.query_params.get("cursor"), (paging.moment, paging.number))
         with desk.database.read() as connection:
-            destinations = overview.destinations(connection, settings)
+            settings = desk.settings()
+            destinations = standings(connection, overview.destinations(connection, settings), settings, now)
             names = [one.name for one in destinations]
             state, name = choice(request, "state", _STATES), choice(request, "destination", names)
             found = views.list_deliveries(
@@ -36,24 +37,21 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
                 now=now,
                 state=states.Delivery(state) if state else None,
                 destination=name or None,
-                limit=limit,
+                after=after,
+                limit=ROWS + 1,
             )
-            lately = traffic.delivered(connection, since=now - _LATELY)
+        sheet = paging.page(found, ROWS, lambda one: (one.queued_at, one.id))
         return frame.page(
             request,
             "deliveries.html",
             "Deliveries",
             destinations=[one for one in destinations if not name or one.name == name],
-            peers={one.name: one for one in settings.dicom.scu.destinations},
-            lately=lately,
-            minutes=_LATELY // timedelta(minutes=1),
-            left={one.name: rates.left(one.due, lately.get(one.name, 0), _LATELY) for one in destinations},
-            deliveries=found,
+            deliveries=sheet.items,
+            older=sheet.next,
             names=names,
             name=name,
             states=_STATES,
             state=state,
-            limit=limit,
         )
 
     return routes

@@ -24,6 +24,8 @@ from hilum.ledger.transition import NoSuchRowError
 from hilum.web import session
 from hilum.web.desk import Desk
 
+#: Rows of a list on one page.
+ROWS: Final = 50
 STATIC: Final = Path(__file__).parents[1] / "static"
 _THEMES: Final = frozenset({"light", "dark"})
 
@@ -107,18 +109,13 @@ class Frame:
             except HilumError as error:
                 return self.failed(request, error)
 
+        answer.__name__ = handler.__name__
         return answer
 
 
 def personal(request: Request) -> bool:
     """Whether this page view may show personal data: somebody pressed the switch on it."""
     return request.query_params.get("personal") == "shown"
-
-
-def number(request: Request, name: str, default: int, most: int) -> int:
-    """A parameter of the address that is a number from 1 to ``most``; the default if it is anything else."""
-    text = request.query_params.get(name, "")
-    return min(int(text), most) if text.isascii() and text.isdigit() and 0 < len(text) < 10 and int(text) else default
 
 
 def written(request: Request, name: str) -> str:
@@ -178,6 +175,7 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "until": _until,
     "clock": _clock,
     "duration": _duration,
+    "seconds": lambda seconds: words.duration(timedelta(seconds=round(seconds))),
     "after": _after,
     "size": words.size,
     "count": lambda number, noun, plural="": words.count(number, noun, plural),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from fastapi import APIRouter
@@ -11,8 +12,10 @@ from starlette.responses import HTMLResponse, Response
 from hilum import states
 from hilum.explain import standing
 from hilum.ledger import contents, views
+from hilum.ledger.shown import GroupView
+from hilum.web import paging
 from hilum.web.desk import Desk
-from hilum.web.pages.frame import Frame, choice, number, personal, written
+from hilum.web.pages.frame import ROWS, Frame, choice, personal, written
 
 _STATES: Final = tuple(state.value for state in states.Group)
 _SERIES: Final = 200
@@ -25,25 +28,32 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @routes.get("/groups", response_class=HTMLResponse)
     @frame.shown
     def groups(request: Request) -> Response:
-        state, limit = choice(request, "state", _STATES), number(request, "limit", 50, 500)
+        state = choice(request, "state", _STATES)
+        after = paging.decode(request.query_params.get("cursor"), (_moment_or_none, paging.number))
         study, patient = written(request, "study"), written(request, "patient")
         wanted = (states.Group(state),) if state else ()
         with desk.database.read() as connection:
             found = views.list_groups(
-                connection, states_wanted=wanted, study=study or None, patient=patient or None, limit=limit
+                connection,
+                states_wanted=wanted,
+                study=study or None,
+                patient=patient or None,
+                after=after,
+                limit=ROWS + 1,
             )
         now = desk.clock()
+        sheet = paging.page(found, ROWS, _key)
         return frame.page(
             request,
             "groups.html",
             "Groups",
-            groups=found,
-            standing={one.id: standing.of_group(one, now) for one in found},
+            groups=sheet.items,
+            older=sheet.next,
+            standing={one.id: standing.of_group(one, now) for one in sheet.items},
             states=_STATES,
             state=state,
             study=study,
             patient=patient,
-            limit=limit,
             personal=personal(request),
         )
 
@@ -70,3 +80,11 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         )
 
     return routes
+
+
+def _moment_or_none(value: object) -> datetime | None:
+    return None if value is None else paging.moment(value)
+
+
+def _key(group: GroupView) -> tuple[object, ...]:
+    return group.closes_at if group.state is states.Group.OPEN else None, group.id

@@ -11,8 +11,9 @@ from starlette.responses import HTMLResponse, Response
 
 from hilum.ledger import annals
 from hilum.ledger.shown import HistoryLine
+from hilum.web import paging
 from hilum.web.desk import Desk
-from hilum.web.pages.frame import Frame, choice, number, written
+from hilum.web.pages.frame import ROWS, Frame, choice, written
 
 _MACHINES: Final = (
     "association",
@@ -46,31 +47,31 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         machine, since = choice(request, "machine", _MACHINES), choice(request, "since", list(_SINCE))
         text = written(request, "text")
         everything = request.query_params.get("all") == "yes"
-        limit, before = number(request, "limit", 50, 500), number(request, "before", 0, 999_999_999)
+        key = paging.decode(request.query_params.get("cursor"), (paging.number,))
         with desk.database.read() as connection:
             lines = annals.list_history(
                 connection,
                 since=desk.clock() - _SINCE[since] if since else None,
-                before=before or None,
+                before=key[0] if key else None,
                 everything=everything,
                 machine=machine or None,
                 text=text or None,
-                limit=limit,
+                limit=ROWS + 1,
             )
+        sheet = paging.page(lines[::-1], ROWS, lambda line: (line.id,))
         return frame.page(
             request,
             "history.html",
             "History",
-            lines=lines[::-1],
-            links={line.id: _link(line) for line in lines},
+            lines=sheet.items,
+            older=sheet.next,
+            links={line.id: _link(line) for line in sheet.items},
             machines=_MACHINES,
             machine=machine,
             spans=list(_SINCE),
             since=since,
             text=text,
             everything=everything,
-            limit=limit,
-            before=before,
         )
 
     return routes

@@ -12,9 +12,10 @@ from hilum import states
 from hilum.assembly import log_tail
 from hilum.explain import standing, timeline
 from hilum.ledger import annals, views, work
+from hilum.web import paging
 from hilum.web.desk import Desk
 from hilum.web.pages import spans
-from hilum.web.pages.frame import Frame, choice, number, written
+from hilum.web.pages.frame import ROWS, Frame, choice, written
 from hilum.wire import name_of
 
 _STATES: Final = tuple(state.value for state in states.Job)
@@ -30,7 +31,8 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     @routes.get("/jobs", response_class=HTMLResponse)
     @frame.shown
     def jobs(request: Request) -> Response:
-        settings, limit = desk.settings(), number(request, "limit", 50, 500)
+        settings = desk.settings()
+        after = paging.decode(request.query_params.get("cursor"), (paging.moment, paging.text))
         titles = [ae.title for ae in settings.dicom.scp.ae_titles]
         workflows = list(dict.fromkeys(one.name for one in settings.workflows))
         state, ae = choice(request, "state", _STATES), choice(request, "ae", titles)
@@ -44,14 +46,17 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
                 workflow=workflow or None,
                 study=study or None,
                 patient=patient or None,
-                limit=limit,
+                after=after,
+                limit=ROWS + 1,
             )
+        sheet = paging.page(found, ROWS, lambda job: (job.created_at, job.id))
         return frame.page(
             request,
             "jobs.html",
             "Jobs",
-            jobs=found,
-            results={one.id: standing.of_results(one) for one in found},
+            jobs=sheet.items,
+            older=sheet.next,
+            results={one.id: standing.of_results(one) for one in sheet.items},
             states=_STATES,
             state=state,
             titles=titles,
@@ -60,7 +65,6 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             workflow=workflow,
             study=study,
             patient=patient,
-            limit=limit,
         )
 
     @routes.get("/jobs/{job}", response_class=HTMLResponse)

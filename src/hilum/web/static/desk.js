@@ -2,7 +2,7 @@
 // fresh, keeps the colours that were chosen. Everything else is HTML and htmx.
 
 const PATIENCE = 10_000; // ms between two looks when nothing is told: countdowns go on meanwhile
-const PAUSE = 1_000; // ms at least between two looks, however much happens
+const PAUSE = 2_000; // ms at least between two looks, however much happens
 
 // --- what was said
 
@@ -39,6 +39,13 @@ document.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
   else if (status >= 400) say([found.detail ?? `The gateway answered ${status}.`, ...(found.problems ?? [])].join("\n"), true);
   else if (found.done) say(`${found.done}.`, found.ok === false);
   change();
+});
+
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  const { json } = ctx.sourceElement.dataset;
+  if (!json) return;
+  ctx.request.body = json;
+  ctx.request.headers["Content-Type"] = "application/json";
 });
 
 // --- asking first
@@ -85,8 +92,10 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
   if (ctx.request.method !== "GET") say("The gateway did not answer: nothing was done. Try again.", true);
 });
 document.addEventListener("htmx:before:response", (event) => {
-  silent.hidden = true;
-  const { raw } = event.detail.ctx.response;
+  const { request, response: { raw } } = event.detail.ctx;
+  // What is shown is better than nothing: the next look may succeed.
+  if (request.method === "GET" && raw.status >= 400) event.preventDefault();
+  else silent.hidden = true;
   if (raw.redirected && new URL(raw.url).pathname === "/login") {
     event.preventDefault();
     location.reload();
@@ -94,11 +103,20 @@ document.addEventListener("htmx:before:response", (event) => {
 });
 
 if (document.getElementById("live")) {
-  document.addEventListener("visibilitychange", change);
+  let events = null;
+  const listen = () => {
+    events = new EventSource("/api/v1/events");
+    events.addEventListener("change", change);
+  };
+  listen();
   waiting = setTimeout(change, PATIENCE);
-  const events = new EventSource("/api/v1/events");
-  events.addEventListener("message", change);
-  events.addEventListener("change", change);
+  // Browsers allow few connections to one server: pages that nobody sees leave theirs to others.
+  document.addEventListener("visibilitychange", () => {
+    events.close();
+    if (document.hidden) return;
+    listen();
+    change();
+  });
 }
 
 // --- light and dark
