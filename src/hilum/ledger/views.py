@@ -342,14 +342,14 @@ _LAST_QUEUED: Final = (deliveries.c.queued_at.desc(), deliveries.c.id)
 
 
 def destinations(connection: Connection) -> Sequence[DestinationView]:
-    """How deliveries stand, by the names of destinations; only those that anything was ever due for."""
+    """How deliveries stand, by the names of destinations: those that anything was ever due for, or that are not up."""
     found: dict[str, dict[str, Any]] = {}
     for name, state, count in connection.execute(
         select(deliveries.c.destination, deliveries.c.state, func.count()).group_by(
             deliveries.c.destination, deliveries.c.state
         )
     ):
-        entry = found.setdefault(name, {"next_try": None, "due": 0, "delivered": 0, "given_up": 0})
+        entry = found.setdefault(name, dict(_NOTHING_YET))
         entry[states.Delivery(state).name.lower()] = count
     for name, entry in found.items():
         there = deliveries.c.destination == name
@@ -360,11 +360,17 @@ def destinations(connection: Connection) -> Sequence[DestinationView]:
             first = select(func.min(deliveries.c.not_before)).where(there, tables.IS_DUE)
             entry["next_try"] = connection.execute(first).scalar_one()
     answers = {row.id: row for row in connection.execute(select(tables.destinations))}
+    not_up = {name for name, row in answers.items() if row.state != states.Destination.UP}
+    for name in not_up:
+        found.setdefault(name, dict(_NOTHING_YET))
     return [
         _destination(connection, name, entry, answers.get(name))
         for name, entry in sorted(found.items())
-        if entry["due"] or entry["delivered"] or entry["given_up"]
+        if name in not_up or entry["due"] or entry["delivered"] or entry["given_up"]
     ]
+
+
+_NOTHING_YET: Final[Mapping[str, Any]] = {"next_try": None, "due": 0, "delivered": 0, "given_up": 0}
 
 
 def _destination(connection: Connection, name: str, entry: dict[str, Any], answers: AnyRow | None) -> DestinationView:

@@ -109,7 +109,6 @@ class Gateway:
         self._runners: list[Runner[Any, Any]] = []
         self._server: Server | None = None
         self._web: WebServer | None = None
-        #: Where the API and the dashboard are, once it has been started; ``None``: nowhere.
         self.web_port: int | None = None
 
     @property

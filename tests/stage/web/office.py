@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from starlette.testclient import TestClient
 
 from harness.site import Site
 from hilum import config, states
@@ -23,6 +22,7 @@ from hilum.observe.metrics import Metrics
 from hilum.web.app import application
 from hilum.web.desk import Desk
 from stage.ledger.reception_desk import Reception
+from stage.web.client import Client
 
 LEASE = timedelta(minutes=1)
 #: Nobody listens there.
@@ -66,7 +66,7 @@ class Office:
             wake=self._wake,
             metrics=Metrics(),
         )
-        self.client = TestClient(application(self.desk), base_url="http://127.0.0.1", follow_redirects=False)
+        self.client = Client(application(self.desk))
 
     def _reload(self) -> config.Reload:
         old = self.site.settings

@@ -440,7 +440,7 @@ def test_a_text_is_validated_and_compared_without_changing_anything(office: Offi
     (problem,) = wrong["problems"]  # type: ignore[misc]
     assert problem["where"] == f"{office.site.path}:3:5"
     assert "port" in problem["message"]
-    assert validate("")["valid"] is False
+    assert validate("# nothing\n")["valid"] is False
     assert validate("a: [1")["valid"] is False
     assert office.site.path.read_text() == before
 
