@@ -17,6 +17,8 @@ PAGES = {
     "/jobs": ["lung-nodules", "failed", "Run again", "complete", "3/3 delivered"],
     "/deliveries": ["ARCHIVE", "down", "connection was refused", "C-ECHO", "A900H"],
     "/history": ["not in dicom.scp.sources", "Add {host-ip: 127.0.0.1, ae-title: MR9}", "failed for good"],
+    "/explain": ["What would happen to a file?", "Study, Series or SOP Instance UID"],
+    "/doctor": ["ARCHIVE, connect", "refuses the connection", "PACS, echo", "MODALITY (127.0.0.1) to HILUM"],
     "/configuration": ["in force", "ARCHIVE@127.0.0.1:1", "watermark-percent"],
 }
 
@@ -25,7 +27,16 @@ def paths(site: Site) -> list[str]:
     [bad] = site.rows("jobs", state="failed")
     good = site.rows("jobs", state="complete")[-1]
     group = site.rows("groups", state="open")[0]
-    return [*PAGES, f"/jobs/{bad.id}", f"/jobs/{good.id}", f"/groups/{group.id}", "/jobs/none"]
+    study = site.rows("instances", group_id=bad.group_id)[0].study
+    return [
+        *PAGES,
+        f"/explain?what={study}",
+        "/explain?what=1.2.3",
+        f"/jobs/{bad.id}",
+        f"/jobs/{good.id}",
+        f"/groups/{group.id}",
+        "/jobs/none",
+    ]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

@@ -149,7 +149,7 @@ def test_a_source_that_is_expected_and_quiet_is_told(make_site: MakeSite, hook: 
     clock = Hands()
     clock.move(120)  # so that it is never before one minute past midnight for long
     with make_site(telling(hook, expected=expected), clock=clock) as site:
-        [quiet] = eventually(lambda: hook.told, what="the alarm", seconds=130)
+        [quiet] = eventually(lambda: hook.told, what="the alarm", seconds=90)
         assert (quiet["topic"], quiet["phase"], quiet["subject"]) == ("source-quiet", "began", "MODALITY")
         send(site.port, *make_series(tmp_path / "ct", 1))
         _, over = eventually(lambda: len(hook.told) == 2 and hook.told, what="the end of it")

@@ -86,13 +86,14 @@ def folders_of(settings: Settings, ledger: Path) -> Mapping[str, Path]:
 
 
 def disk(settings: Settings, ledger: Path) -> Iterator[Check]:
-    """Room, inodes and the time of a sync for each folder; and whether inputs can be links."""
+    """Room and inodes of each file system, the time of a sync in each folder, and whether inputs can be links."""
     storage = settings.storage
     reserve = int(storage.reserve_gb * 1_000_000_000)
+    told: set[int] = set()
     for name, folder in folders_of(settings, ledger).items():
         subject = f"{name} {folder}"
         try:
-            found = os.statvfs(folder)
+            found, device = os.statvfs(folder), folder.stat().st_dev
         except OSError as error:
             remedy = "hilum serve makes it" if error.errno == errno.ENOENT else "look after the disk and its mount"
             grade = Grade.LOOK if error.errno == errno.ENOENT else Grade.WRONG
@@ -100,9 +101,11 @@ def disk(settings: Settings, ledger: Path) -> Iterator[Check]:
             yield Check(area="disk", subject=subject, grade=grade, found=why, expected="a folder", remedy=remedy)
             continue
         full = judge(folder, found, percent=storage.watermark_percent, reserve_bytes=reserve)
-        yield _room(subject, found, full, storage.watermark_percent)
-        if found.f_files:
-            yield _inodes(subject, found.f_favail, found.f_files)
+        if device not in told:
+            yield _room(subject, found, full, storage.watermark_percent)
+            if found.f_files:
+                yield _inodes(subject, found.f_favail, found.f_files)
+        told.add(device)
         yield _sync(subject, folder)
     yield from _one_file_system(storage.temporary, storage.payloads)
 
@@ -161,12 +164,16 @@ def _sync(subject: str, folder: Path) -> Check:
         area="disk",
         subject=subject,
         grade=Grade.WRONG if seconds > _BAD_SYNC else Grade.LOOK if slow else Grade.OK,
-        found=f"4 kB are on the disk after {words.duration(timedelta(seconds=seconds))}",
+        found=f"4 kB are on the disk after {_short(seconds)}",
         expected=f"at most {words.duration(timedelta(seconds=_SLOW_SYNC))}: each instance waits for one"
         if slow
         else "",
         remedy="use a disk with a power-safe cache, or set dicom.scp.durability: association" if slow else "",
     )
+
+
+def _short(seconds: float) -> str:
+    return words.duration(timedelta(seconds=seconds)) if seconds >= 0.001 else "less than 1 ms"
 
 
 def _sync_seconds(folder: Path) -> float:

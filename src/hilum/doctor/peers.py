@@ -192,7 +192,7 @@ def _contexts(name: str, association: Requestor, wanted: Sequence[tuple[Uid, Uid
         )
     if not refused:
         number = words.count(len(wanted), "kind")
-        yield _check(f"{name}, contexts", Grade.OK, f"{number} of results that were queued lately accepted")
+        yield _check(f"{name}, contexts", Grade.OK, f"{number} of results that were queued lately: accepted")
 
 
 def _check(subject: str, grade: Grade, found: str, expected: str = "", remedy: str = "") -> Check:

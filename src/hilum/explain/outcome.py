@@ -121,9 +121,7 @@ def _delivery(
         case states.Delivery.DUE:
             wait = words.until(min((each.next_try for each in several if each.next_try), default=None), around.now)
             tone = Tone.LOOK if why else Tone.WAITS
-            what = (
-                f"{count} wait{'s' if one else ''} for {destination}, {f'tried next {wait}' if wait else 'not tried'}"
-            )
+            what = f"{count} wait{'s' if one else ''} for {destination}, {_tried(wait)}"
             if why:
                 remedies = (test, Remedy(text="try it now", command=command, button="Try now", action=action))
         case states.Delivery.GIVEN_UP:
@@ -135,3 +133,7 @@ def _delivery(
             remedies = (test, again)
     place = "sending" if sending else str(state)
     return Finding(tone=tone, place=place, subject=subject, count=len(several), what=what, why=why, remedies=remedies)
+
+
+def _tried(wait: str) -> str:
+    return {"": "not tried", "now": "about to be tried"}.get(wait, f"tried next {wait}")

@@ -44,7 +44,9 @@ def list_history(
             before ``before``.
     """
     about: list[ColumnElement[bool]] = [] if everything else [tables.IS_NOTABLE]
-    about += [] if machine is None else [history.c.machine == machine]
+    # Notable lines are few among those of a kind, and have an index of their own.
+    kind = history.c.machine if everything else tables.by_no_index(history.c.machine)
+    about += [] if machine is None else [kind == machine]
     about += [] if subject is None else [history.c.subject == subject]
     about += [] if event is None else [history.c.event == event]
     about += [] if before is None else [history.c.id < before]

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select
 
 from hilum import states
-from hilum.ledger.tables import associations, history
+from hilum.ledger.tables import associations, by_no_index, history
 
 _MINUTE: Final = timedelta(minutes=1)
 
@@ -41,8 +41,9 @@ def per_minute(connection: Connection, *, now: datetime, minutes: int) -> Sequen
     first = last - (minutes - 1) * _MINUTE
     # Databases write times in ways of their own, but all begin with 2026-11-22 13:01.
     minute = func.substr(cast(history.c.at, Text), 1, 16).label("minute")
-    ended = and_(history.c.machine == "association", history.c.event.in_(_ENDED))
-    accepted = and_(history.c.machine == "delivery", history.c.event == states.DeliveryEvent.ACCEPTED)
+    machine = by_no_index(history.c.machine)
+    ended = and_(machine == "association", history.c.event.in_(_ENDED))
+    accepted = and_(machine == "delivery", history.c.event == states.DeliveryEvent.ACCEPTED)
     query = (
         select(
             minute,

@@ -65,7 +65,7 @@ class Vitals:
         held: Associations that ended without a release.
         held_instances: What these stored.
         spooled: Instances of associations that have ended, with files in the spool.
-        destinations: Those that have ever failed, by name.
+        destinations: Those that have ever failed or been paused, by name.
         timers: When what waits for a time is due next, by what it is; only those that wait.
     """
 

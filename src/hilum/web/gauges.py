@@ -47,6 +47,7 @@ GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "hilum_deliveries_due": ("Deliveries that are not made yet.", ("destination",)),
     "hilum_deliveries_oldest_seconds": ("How long the oldest of these has waited.", ("destination",)),
     "hilum_destination_up": ("0 if the destination is down: it is asked again by itself.", ("destination",)),
+    "hilum_destination_paused": ("1 if an operator wants nothing sent there now.", ("destination",)),
     "hilum_destination_failures": ("How often it has failed in a row.", ("destination",)),
     "hilum_next_seconds": ("Until what waits for its time is due next; 0: it is overdue.", ("timer",)),
     "hilum_disk_used_bytes": ("Of the file system of a folder.", ("folder",)),
@@ -142,6 +143,8 @@ def _destinations(found: Vitals, names: Names, now: datetime) -> Iterator[Metric
     ever = {name: found.destinations.get(name) for name in sorted(names.destinations)}
     up = {name: float(one is None or one.state is not states.Destination.DOWN) for name, one in ever.items()}
     yield _many("hilum_destination_up", up)
+    paused = {name: float(one is not None and one.state is states.Destination.PAUSED) for name, one in ever.items()}
+    yield _many("hilum_destination_paused", paused)
     yield _many("hilum_destination_failures", {name: 0 if one is None else one.failures for name, one in ever.items()})
 
 

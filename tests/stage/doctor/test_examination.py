@@ -50,7 +50,7 @@ def test_a_gateway_that_works_is_well(make_site: MakeSite, pacs: Pacs, tmp_path:
         "PACS, contexts",
     ]
     assert of(found, "destinations", "PACS, contexts")[0].found == (
-        "1 kind of results that were queued lately accepted"
+        "1 kind of results that were queued lately: accepted"
     )
     assert of(found, "ledger")[0].found.startswith("sound; version ")
     assert "in use by the gateway" in of(found, "descriptors")[0].found

@@ -65,9 +65,9 @@ def test_rejected(make_site: MakeSite, tmp_path: Path) -> None:
     with make_site({"dicom": {"scp": {"reject-unknown-sources": True, "sources": [_elsewhere()]}}}) as site:
         with pytest.raises(PermanentRejectError):
             send(site.port, file, calling="STRANGER")
+        rejected = found(site, "rejected")
         told = explain(site)
     assert (told.kind, told.looked != ()) == ("", True)
-    rejected = next(one for one in told.findings if one.place == "rejected")
     assert "'STRANGER' from 127.0.0.1 is not in dicom.scp.sources" in rejected.why
     assert "add {host-ip: 127.0.0.1, ae-title: STRANGER}" in rejected.remedies[0].text
     assert told.findings[-1].place == "never came"
@@ -193,6 +193,8 @@ def test_parked(make_site: MakeSite, tmp_path: Path) -> None:
             [row] = site.rows("groups")
             if row.not_before is not None and row.lease_until is None:  # it waits to be tried again
                 clock.move(max(0.0, (row.not_before - site.clock()).total_seconds()))
+                assert site.gateway is not None
+                site.gateway._wake.notify()
             return next((one for one in explain(site).findings if one.place == "parked"), None)
 
         one = eventually(parked, what="a parked group")

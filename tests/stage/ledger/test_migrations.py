@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from hilum.ledger import database as module
+from hilum.ledger import notices
 from hilum.ledger.database import Database, LedgerUnusableError
 from hilum.ledger.tables import metadata
 from hilum.ledger.transition import note
@@ -98,4 +99,24 @@ def test_a_migration_that_fails_leaves_no_half_of_it(tmp_path: Path, monkeypatch
     with database.read() as connection:
         names = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
     assert names == ["history"]
+    database.close()
+
+
+def test_what_happened_before_there_were_notices_is_not_told(tmp_path: Path, clock: MovableClock) -> None:
+    from alembic import command
+
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    config = module._alembic()
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+    with database.write() as connection:
+        for name in ("A", "B", "C"):
+            note(connection, "destination", name, "failed", now=clock(), after="down")
+    database.migrate()
+    with database.write() as connection:
+        assert connection.execute(text("SELECT line FROM cursors WHERE reader = 'notices'")).scalar() == 3
+        assert not notices.anything_new(connection)
+        note(connection, "destination", "D", "failed", now=clock(), after="down")
+        assert [line.subject for line in notices.unread(connection, 10)] == ["D"]
     database.close()

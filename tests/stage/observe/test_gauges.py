@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from harness.site import Site
+from hilum import config
 from hilum.association.peer import Peer
 from hilum.ledger import tables
 from hilum.ledger.database import Database
@@ -29,37 +29,42 @@ PACS = {"name": "PACS", "host-ip": "127.0.0.1", "port": 104, "ae-title": "PACS"}
 class Room:
     """A gateway as the web sees it, of which a test decides everything."""
 
-    def __init__(self, folder: Path, database: Database, clock: MovableClock) -> None:
+    def __init__(self, folder: Path, reception: Reception) -> None:
         self.site = Site(folder, {"dicom": {"scu": {"destinations": [PACS]}}})
-        self.database = database
-        self.clock = clock
+        self.database = reception.database
         self.full: str | None = None
-        self.talking: Sequence[AssociationInfo] = ()
-        for path in (self.site.spool, self.site.payloads, self.site.settings.storage.output):
+        self.talking: list[AssociationInfo] = []
+        self.desk = Desk(
+            database=reception.database,
+            clock=reception.clock,
+            owner="gateway",
+            started_at=reception.clock(),
+            settings=lambda: self.site.settings,
+            path=None,
+            reload=config.Reload,
+            congested=lambda: self.full,
+            talking=lambda: self.talking,
+            progress=dict,
+            abort=lambda _association, _why: False,
+            wake=lambda: None,
+            metrics=Metrics(),
+        )
+        storage = self.site.settings.storage
+        for path in (storage.temporary, storage.payloads, storage.output):
             path.mkdir()
 
     def look(self) -> dict[tuple[str, ...], float]:
         """Every value, by name and labels."""
-        desk = Desk.__new__(Desk)
-        given: dict[str, Any] = {
-            "database": self.database,
-            "clock": self.clock,
-            "settings": lambda: self.site.settings,
-            "congested": lambda: self.full,
-            "talking": lambda: self.talking,
-            "metrics": Metrics(),
-        }
-        for name, value in given.items():
-            object.__setattr__(desk, name, value)
+        desk = replace(self.desk, database=self.database)
         samples = [sample for family in Gauges(desk).collect() for sample in family.samples]
         return {(sample.name, *sample.labels.values()): sample.value for sample in samples}
 
 
 @pytest.fixture
-def room(tmp_path: Path, database: Database, clock: MovableClock) -> Room:
+def room(tmp_path: Path, desk: Reception) -> Room:
     folder = tmp_path / "site"
     folder.mkdir()
-    return Room(folder, database, clock)
+    return Room(folder, desk)
 
 
 def talking(called: str, number: int) -> AssociationInfo:
@@ -112,6 +117,14 @@ def test_deliveries_and_destinations(room: Room, desk: Reception, clock: Movable
     assert found["hilum_next_seconds", "delivery is tried"] == 0
     assert found["hilum_jobs", "collected"] == 1
     assert found["hilum_jobs_oldest_seconds", "collected"] == 50
+
+
+def test_a_paused_destination_is_not_down(room: Room, desk: Reception, clock: MovableClock) -> None:
+    paused = {"id": "PACS", "state": Destination.PAUSED, "since": clock(), "failures": 0, "not_before": clock()}
+    with desk.database.write() as connection:
+        connection.execute(tables.destinations.insert(), paused)
+    found = room.look()
+    assert found["hilum_destination_up", "PACS"] == found["hilum_destination_paused", "PACS"] == 1
 
 
 def test_a_ledger_that_cannot_be_read_hides_nothing_else(room: Room, tmp_path: Path) -> None:

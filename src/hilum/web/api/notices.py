@@ -9,7 +9,6 @@ from fastapi import APIRouter
 
 from hilum import states
 from hilum.assembly import notify_of
-from hilum.errors import TemporaryError
 from hilum.ledger import noticeboard
 from hilum.ledger.noticeboard import ChannelView, NoticeView
 from hilum.ledger.transition import NoSuchRowError
@@ -19,12 +18,13 @@ from hilum.notify.wording import trial
 from hilum.web.desk import Desk
 from hilum.web.paging import Cursor, Limit, Name, NameQuery, Sheet, decode, number, page
 from hilum.web.shape import page_of, shape
+from hilum.web.tagged import Tagged
 from hilum.web.words import Done
 
 
 def router(desk: Desk) -> APIRouter:
     """``/notices``."""
-    routes = APIRouter(prefix="/notices", tags=["notices"])
+    routes = APIRouter(prefix="/notices", tags=["notices"], route_class=Tagged)
 
     @routes.get("", name="list", response_model=page_of(NoticeView), summary="List notices")
     def list_notices(
@@ -59,14 +59,14 @@ def router(desk: Desk) -> APIRouter:
         "/channels/{channel}/test", name="test", response_model=Done, summary="Send a test notice through a channel"
     )
     def test(channel: Name) -> Done:
-        """As `hilum notify test CHANNEL`, by the configuration that is in force now. 503 if it is not taken."""
+        """As `hilum notify test CHANNEL`, by the configuration that is in force now."""
         settings = notify_of(desk.settings())
         route = settings.routes.get(channel)
         if route is None:
             raise NoSuchRowError(f"there is no channel {channel!r}; `hilum notify` lists them")
         outcome = route.channel.tell(trial(settings.site, key=str(uuid.uuid4()), now=desk.clock()), desk.clock)
         if isinstance(outcome, NotTold):
-            raise TemporaryError(f"{channel} did not take the test notice: {outcome.why}")
+            return Done(done=f"{channel} did not take the test notice: {outcome.why}", ok=False)
         return Done(done=f"{channel} took the test notice: {outcome.answer}")
 
     return routes

@@ -21,11 +21,13 @@ _MACHINES: Final = (
     "connection",
     "delivery",
     "destination",
+    "disk",
     "folder",
     "gateway",
     "group",
     "instance",
     "job",
+    "notice",
     "result",
 )
 _SINCE: Final = {

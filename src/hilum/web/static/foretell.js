@@ -26,7 +26,7 @@ function row(stage) {
   const cells = [state, part("span", stage.step), part("span", [stage.what, stage.why].filter(Boolean).join(": "))];
   cells.push(part("span", stage.line, "muted"));
   for (const [name, content] of [["Verdict", cells[0]], ["Step", cells[1]], ["What", cells[2]], ["Decided by", cells[3]]]) {
-    const cell = part("td", "", "break");
+    const cell = part("td", "", content === cells[2] || content === cells[3] ? "break" : "");
     cell.dataset.label = name;
     cell.append(content);
     made.append(cell);
