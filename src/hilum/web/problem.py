@@ -73,7 +73,9 @@ def install(app: FastAPI) -> None:
 
 def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return answer(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    # FastAPI tells a body that is no text apart from one that is no JSON; for us both are a question that is wrong.
+    status = 422 if error.status_code == 400 else error.status_code
+    return answer(status, str(error.detail), headers=dict(error.headers or {}))
 
 
 def _invalid(_: Request, error: Exception) -> JSONResponse:
