@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from harness.data import real_file
 from harness.ports import free_port
@@ -18,12 +18,6 @@ from stage.pictures.volumes import box, segmentation, series
 SLICES = 40
 #: For the first picture a process has to start, on a machine that may have much else to do.
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
 
 
 @pytest.fixture
@@ -112,6 +106,13 @@ def test_the_keyboard_alone_is_enough(page: Page) -> None:
     expect(got.locator(".slider")).to_have_js_property("value", "11")
 
 
+def test_the_page_of_the_job_has_them_too(page: Page, site: Site) -> None:
+    page.goto(f"http://127.0.0.1:{site.settings.web.port}/jobs/{site.rows('jobs')[0].id}")
+    page.get_by_role("heading", name="Pictures").scroll_into_view_if_needed()
+    at(pane(page, "What it wrote"), 4)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_the_wheel_scrolls(page: Page) -> None:
     wrote = pane(page, "What it wrote")
     at(wrote, 4)
@@ -189,6 +190,27 @@ def test_what_has_no_picture_says_so(page: Page, site: Site) -> None:
     why = "Basic Text SR Storage: it has no pixels to show"
     expect(got.locator(".why")).to_have_text(why)
     expect(got.locator("img.picture")).to_have_attribute("alt", f"No picture: {why}")
+
+
+def test_an_overlay_that_cannot_be_shown_hides_nothing(page: Page, site: Site) -> None:
+    wrote = pane(page, "What it wrote")
+    at(wrote, 4)
+    output = site.payloads / site.rows("jobs")[0].name / "output" / "seg.dcm"
+    output.write_bytes(output.read_bytes()[:-700])
+    page.reload()
+    expect(wrote.locator(".why")).to_contain_text("cannot be decoded")
+    at(wrote, 4)
+    expect(wrote.locator("img.layer")).not_to_have_attribute("src", re.compile("."))
+
+
+def test_what_came_meanwhile_is_found_by_looking_again(page: Page, site: Site) -> None:
+    wrote = pane(page, "What it wrote")
+    at(wrote, 4)
+    wrote.locator(".stage").press("End")
+    at(wrote, SLICES)
+    page.get_by_role("button", name="Look again").click()
+    at(wrote, 4)
+    assert page.locator(".pane").count() == 2
 
 
 def test_a_gateway_that_is_gone_is_told(page: Page, site: Site) -> None:

@@ -15,6 +15,8 @@ from structlog.typing import EventDict, WrappedLogger
 #: What a line is told with how many of its kind were held back since the one before.
 SUPPRESSED: Final = "suppressed"
 
+#: After this nothing comes: what was held back until then is told before it.
+_LAST: Final = "gateway.stopped"
 _PAUSE_SECONDS: Final = 60.0
 #: Of so many different ones it is known that they were said; more than this would be a storm of their own.
 _REMEMBERED: Final = 1024
@@ -62,7 +64,7 @@ class Repeats:
         now = self._clock()
         is_warning = event.get("level") == "warning"
         with self._guard:
-            over = list(self._over(now))
+            over = list(self._over(float("inf") if event.get("event") == _LAST else now))
             held_back = self._held_back(event, now) if is_warning else 0
         for said in over:
             Context().run(_tell, said)  # in none: it is not about what this thread happens to work on

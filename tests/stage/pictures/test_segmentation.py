@@ -164,6 +164,14 @@ def test_by_itself_it_is_shown_in_its_colours(pool: Pool, tmp_path: Path, slices
     assert len(np.unique(shown[BOX].reshape(-1, 3), axis=0)) == 1
 
 
+def test_one_that_is_cut_off_is_not_shown(pool: Pool, tmp_path: Path, slices: list[Dataset]) -> None:
+    segmentation(slices, box(), tmp_path / "seg.dcm")
+    data = (tmp_path / "seg.dcm").read_bytes()
+    (tmp_path / "seg.dcm").write_bytes(data[: data.rindex(b"\xe0\x7f\x10\x00") + 12 + 2 * ROWS * COLUMNS // 8 - 1])
+    shown = {draw(pool, path_of(tmp_path, slices[at]), tmp_path / "seg.dcm").why for at in BOXED}
+    assert shown == {"", "its pixels cannot be decoded: the file ends before the frame does"}
+
+
 def test_what_is_no_segmentation_cannot_be_laid_over(pool: Pool, tmp_path: Path, slices: list[Dataset]) -> None:
     picture = draw(pool, path_of(tmp_path, slices[0]), path_of(tmp_path, slices[1]))
     assert picture.why == "CT Image Storage cannot be laid over a picture"

@@ -94,6 +94,17 @@ def test_what_was_held_back_at_the_end_of_a_storm_is_told_with_the_next_line_of_
     assert [line.get("job") for line in lines] == [None, None, "a"]
 
 
+def test_what_was_held_back_is_told_before_the_gateway_stops(lines: list[Any]) -> None:
+    for _ in range(10):
+        reject()
+    structlog.get_logger().info("gateway.stopped")
+    assert [(line["event"], line.get("suppressed")) for line in lines] == [
+        ("association.rejected", None),
+        ("log.repeated", 9),
+        ("gateway.stopped", None),
+    ]
+
+
 def test_the_memory_of_it_is_limited(lines: list[Any]) -> None:
     for number in range(5000):
         reject(host=f"10.0.{number // 250}.{number % 250}")

@@ -188,14 +188,32 @@ def _decoded(instance: Instance, index: int) -> Stored:
     if tag not in _KEYWORDS:
         raise ValueError("it has no pixel data")
     options: dict[str, Any] = {"pixel_keyword": _KEYWORDS[tag], "transfer_syntax_uid": syntax}
-    if not implicit:
-        options["pixel_vr"] = file.read(2).decode("ascii", "replace")
-    file.read(4 if implicit else 6)
+    vr = b"" if implicit else file.read(2)
+    if vr.isalpha() and vr.isupper():
+        options["pixel_vr"] = vr.decode("ascii")
+        file.read(6)
+    else:  # or a writer has left it out
+        file.read(4 - len(vr))
+    begin = file.tell()
+    if syntax in _NATIVE and file.seek(0, os.SEEK_END) - begin < _native_end(ds, index):
+        raise ValueError("the file ends before the frame does")
+    file.seek(begin)
     decoded: Stored
     decoded, _ = get_decoder(syntax).as_array(
         file, index=index, validate=True, decoding_plugin=_PLUGINS.get(syntax, ""), **as_pixel_options(ds, **options)
     )
     return decoded
+
+
+def _native_end(ds: Dataset, index: int) -> int:
+    """Bytes of native pixel data up to the end of a frame; frames of single bits follow each other without a gap.
+
+    Source: PS3.5 8.1.1, 8.2.
+    """
+    rows, columns, samples = (header.whole(ds, name) or 1 for name in ("Rows", "Columns", "SamplesPerPixel"))
+    if header.text(ds, "PhotometricInterpretation") == "YBR_FULL_422":
+        samples = 2
+    return (rows * columns * samples * (header.whole(ds, "BitsAllocated") or 8) * (index + 1) + 7) // 8
 
 
 def sentence(error: Exception) -> str:

@@ -27,8 +27,8 @@ from hilum.web.shape import shape
 
 #: Nothing but digits and dots comes as far as the ledger.
 _UID: Final = r"^[0-9.]{1,64}$"
-#: A browser may keep a picture for itself, and asks whether it is still the same.
-_CACHING: Final = "private, max-age=60, must-revalidate"
+#: A browser may keep a picture for itself, and asks each time whether it is still the same.
+_CACHING: Final = "private, no-cache"
 
 Uid = Annotated[str, Path(pattern=_UID, description="SOP Instance UID.")]
 

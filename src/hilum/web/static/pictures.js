@@ -197,8 +197,9 @@ class Pane {
     try {
       const found = await Promise.all(wanted.map(({ address }) => this.store.get(address, asking.signal)));
       if (asking.signal.aborted) return;
-      for (const { image } of this.#layers) if (!wanted.some((one) => one.image === image)) image.removeAttribute("src");
-      wanted.forEach(({ image }, index) => (image.src = found[index].source));
+      const seen = wanted.filter(({ image }, index) => image === this.picture || !found[index].why);
+      for (const { image } of this.#layers) if (!seen.some((one) => one.image === image)) image.removeAttribute("src");
+      for (const one of seen) one.image.src = found[wanted.indexOf(one)].source;
       this.#tell(found);
       this.#settling = setTimeout(() => this.#ahead(), SETTLED);
     } catch (error) {
@@ -410,6 +411,8 @@ function entriesOf(kind, all) {
 
 async function open(viewer) {
   const state = viewer.querySelector(".pictures-state");
+  state.hidden = false;
+  state.textContent = "Looking for what there is to be seen …";
   try {
     const answer = await fetch(viewer.dataset.pictures);
     const found = await answer.json();
@@ -422,7 +425,7 @@ async function open(viewer) {
     state.hidden = sides.length > 0;
     const store = new Store();
     const panes = sides.map(([title, entries]) => new Pane(viewer, title, entries, store));
-    viewer.querySelector(".panes").append(...panes.map((one) => one.element));
+    viewer.querySelector(".panes").replaceChildren(...panes.map((one) => one.element));
     link(viewer, panes);
     // What was found says more than any other result.
     for (const pane of panes) pane.begin(Math.max(0, pane.entries.findIndex(({ on }) => on)));
@@ -442,4 +445,13 @@ function link(viewer, panes) {
   });
 }
 
-for (const viewer of document.querySelectorAll("[data-pictures]")) open(viewer);
+for (const viewer of document.querySelectorAll("[data-pictures]")) {
+  viewer.querySelector(".again").addEventListener("click", () => open(viewer));
+  // Below what else a page says, it waits until somebody comes to look at it.
+  const seen = new IntersectionObserver(([entry]) => {
+    if (!entry.isIntersecting) return;
+    seen.disconnect();
+    open(viewer);
+  });
+  seen.observe(viewer);
+}
