@@ -40,8 +40,8 @@ def application(desk: Desk, feed: Feed | None = None) -> FastAPI:
     problem.install(app)
     hosts = access.own_hosts(web.host) if web.token is None else frozenset[str]()
     app.add_middleware(access.Access, token=web.token, hosts=hosts)
-    app.include_router(health.router(desk))
-    app.include_router(metrics.router(desk))
+    app.include_router(health.router(desk), responses=problem.RESPONSES)
+    app.include_router(metrics.router(desk), responses=problem.RESPONSES)
     for resource in api.routers(desk, feed):
         app.include_router(resource, prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)

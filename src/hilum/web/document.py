@@ -11,11 +11,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-_PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
-#: Of two things that have the same name, FastAPI calls one of a state's module and the other of this package's.
-_STATE: Final = re.compile(r"hilum__states__(\w+)")
-_SHAPE: Final = re.compile(r"hilum__web__[a-z_]+__(?:[a-z_]+__)?([A-Z]\w*)")
-_ENTITIES: Final = frozenset({"Association", "Group", "Job", "Delivery", "Destination"})
+_PROBLEM: Final = {"$ref": "#/components/schemas/ProblemDetails"}
+#: Of two things that have the same name, FastAPI calls each by its module, too.
+_MODULE: Final = re.compile(r"hilum__((?:[a-z_]+?__)+)([A-Z][A-Za-z]*)")
 
 
 def operation_id(route: APIRoute) -> str:
@@ -43,10 +41,18 @@ def describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
     return openapi
 
 
+def _name(found: re.Match[str]) -> str:
+    """``JobState``; what ``shape`` made is called as it is, since it is what clients see."""
+    module, name = found[1].split("__"), found[2]
+    if module[0] == "states":
+        return f"{name}State"
+    return name if module[-2] == "shape" else f"{module[-2].title()}{name}"
+
+
 def _tidy(document: dict[str, Any]) -> dict[str, Any]:
-    text = _STATE.sub(r"\1State", json.dumps(document))
-    found: dict[str, Any] = json.loads(_SHAPE.sub(r"\1", text))
+    found: dict[str, Any] = json.loads(_MODULE.sub(_name, json.dumps(document)))
     schemas = found["components"]["schemas"]
+    assert len(schemas) == len(document["components"]["schemas"]), "two have the same name"
     for name, schema in schemas.items():
         if "title" in schema:
             schema["title"] = name
@@ -57,7 +63,6 @@ def _tidy(document: dict[str, Any]) -> dict[str, Any]:
     for path in found["paths"].values():
         for operation in path.values():
             for response in operation.get("responses", {}).values():
-                content = response.get("content", {})
-                if content.get("application/json", {}).get("schema") == _PROBLEM:
+                if any(content.get("schema") == _PROBLEM for content in response.get("content", {}).values()):
                     response["content"] = {"application/problem+json": {"schema": _PROBLEM}}
     return found

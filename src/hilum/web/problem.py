@@ -22,7 +22,7 @@ from hilum.web.shape import Shape
 _log = structlog.get_logger(__name__)
 
 
-class Problem(Shape):
+class ProblemDetails(Shape):
     """Why a request was not fulfilled."""
 
     type: str = "about:blank"
@@ -33,6 +33,7 @@ class Problem(Shape):
 
 
 _WHY: Final = {
+    400: "The body cannot be read.",
     401: "Say who you are: `Authorization: Bearer` with `web.token`, or a session.",
     403: "A page of another site asks, or the page's CSRF token is missing.",
     404: "There is no such thing.",
@@ -43,7 +44,7 @@ _WHY: Final = {
 }
 #: For the OpenAPI document: what any operation may answer instead.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": f"{why} `detail` says more."} for status, why in _WHY.items()
+    status: {"model": ProblemDetails, "description": f"{why} `detail` says more."} for status, why in _WHY.items()
 }
 
 

@@ -76,7 +76,8 @@ def test_windows_show_what_pydicom_shows(
     if function is not None:
         ds.VOILUTFunction = function
     assume(width > 1 or function != "LINEAR")
-    expected = apply_voi_lut(apply_modality_lut(values, ds), ds)
+    with np.errstate(over="ignore"):  # of a sigmoid far from its centre
+        expected = apply_voi_lut(apply_modality_lut(values, ds), ds)
     mine = shown(values, header.scale(ds, 1)).astype(float)
     assert np.abs(mine - normalised(expected, *output_range(ds), ds)).max() <= 1
 
@@ -96,8 +97,8 @@ def test_a_chosen_window_shows_what_the_same_one_in_the_header_shows(
 @given(
     frame=frames(),
     first=st.integers(-500, 500),
-    entries=st.lists(st.integers(0, 65535), min_size=1, max_size=64),
-    bits=st.sampled_from([8, 10, 12, 16]),
+    entries=st.lists(st.integers(0, 65535), min_size=2, max_size=64),
+    bits=st.sampled_from([10, 12, 16]),  # of 8 bits pydicom counts the places in 8 bits, too
 )
 @settings(deadline=None)
 def test_tables_show_what_pydicom_shows(
@@ -112,7 +113,7 @@ def test_tables_show_what_pydicom_shows(
     for keyword in ("RescaleSlope", "RescaleIntercept"):
         ds.pop(keyword, None)
     ds.VOILUTSequence = [item]
-    expected = apply_voi_lut(values, ds)
+    expected = apply_voi_lut(values.astype(np.int32), ds)  # in 8 bits its differences overflow
     mine = shown(values, header.scale(ds, 1)).astype(float)
     assert np.abs(mine - normalised(expected, 0, (1 << bits) - 1, ds)).max() <= 1
 
