@@ -21,6 +21,7 @@ from harness.site import Site
 from harness.waiting import eventually
 from hilum.doctor.check import Check
 from hilum.doctor.examination import Examination
+from hilum.doctor.manners import sender
 from hilum.ledger import senders
 from hilum.ledger.senders import Behaviour, SenderKey
 
@@ -70,22 +71,28 @@ def test_who_only_asks_for_an_echo_is_no_sender(make_site: MakeSite) -> None:
 
 
 def test_the_stall_of_a_delayed_acknowledgement_is_recognised(make_site: MakeSite) -> None:
-    """The peer holds the data set back after each command as Nagle's algorithm does while it waits for an ACK."""
-    with make_site() as site:
+    """The peer holds the data set back after each command as Nagle's algorithm does while it waits for an ACK.
+
+    On a busy machine some of these waits are not seen, or are longer: so it goes on until they are a pattern.
+    """
+
+    def told() -> Check | None:
         with RawPeer.connect(site.port) as peer:
             peer.associate(CT_CONTEXT, calling="SLOW")
             for number in range(6):
                 peer.send(store_rq(f"1.2.{number}"))
-                threading.Event().wait(0.041)
+                threading.Event().wait(0.04)
                 peer.send(data_set(b"not a data set"))
                 assert peer.status() != 0
             peer.release()
-        seen = behaviour(site, "SLOW")
-        assert seen.instances == seen.stalls.count == 6
-        found = [one for one in checks(site, "SLOW") if "stalled" in one.found]
-    if 0.041 * 6 <= seen.stalls.seconds < 0.05 * 6:  # a machine that is busy makes other waits of them
-        assert "for about 40 ms in the middle of its requests" in found[0].found
-        assert "TCP_NODELAY" in found[0].remedy
+        key = SenderKey(calling="SLOW", called="HILUM", host="127.0.0.1")
+        found = sender(key, behaviour(site, "SLOW"), our_pdu=131072)
+        return next((one for one in found if "for about 40 ms in the middle of its requests" in one.found), None)
+
+    with make_site() as site:
+        check = eventually(told, seconds=60, what="the pattern")
+        assert any("it stalled" in one.found for one in checks(site, "SLOW"))
+    assert "TCP_NODELAY" in check.remedy
 
 
 def test_contexts_that_were_refused_are_named(make_site: MakeSite, tmp_path: Path) -> None:

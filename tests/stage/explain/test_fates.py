@@ -191,8 +191,8 @@ def test_parked(make_site: MakeSite, tmp_path: Path) -> None:
 
         def parked() -> Finding | None:
             [row] = site.rows("groups")
-            if row.not_before is not None and row.lease_until is None:  # it waits to be tried again
-                clock.move(max(0.0, (row.not_before - site.clock()).total_seconds()))
+            if row.not_before is not None and row.not_before > site.clock():  # it waits to be tried again
+                clock.move((row.not_before - site.clock()).total_seconds())
                 assert site.gateway is not None
                 site.gateway._wake.notify()
             return next((one for one in explain(site).findings if one.place == "parked"), None)
