@@ -134,6 +134,7 @@ def _views(database: Database) -> Iterator[tuple[str, Callable[[Connection], obj
     """What Prometheus asks for; every public function of ``views`` with each set of arguments worth asking."""
     with database.read() as connection:
         job = views.list_jobs(connection, limit=1)[0]
+        delivery = views.list_deliveries(connection, now=datetime.now(UTC), limit=1)[0]
         held = connection.execute(
             tables.associations.select().where(tables.associations.c.state == states.Association.HELD).limit(1)
         ).one()
@@ -142,6 +143,7 @@ def _views(database: Database) -> Iterator[tuple[str, Callable[[Connection], obj
         "group_id": job.group_id,
         "job_id": job.id,
         "now": datetime.now(UTC),
+        "number": delivery.id,
         "view": job,
     }
     more: Mapping[str, Sequence[Mapping[str, Any]]] = {
