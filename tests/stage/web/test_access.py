@@ -177,9 +177,9 @@ def test_a_page_of_ours_and_a_program_may(filled: Office, headers: dict[str, str
 def test_another_address_than_loopback_does_not_start_without_a_token(office: Office) -> None:
     for host in ("0.0.0.0", "::", "10.0.0.5", "gateway.example"):
         with pytest.raises(ConfigError, match=r"web\.token"):
-            config.load(office.site.path, {"HILUM__WEB__HOST": host})
+            config.load(office.site.path, {"HILUM__WEB__HOST": f'"{host}"'})
     for host in ("127.0.0.1", "127.0.0.2", "::1", "localhost"):
-        config.load(office.site.path, {"HILUM__WEB__HOST": host})
+        config.load(office.site.path, {"HILUM__WEB__HOST": f'"{host}"'})
     settings: Settings = config.load(office.site.path, {"HILUM__WEB__HOST": "0.0.0.0", "HILUM__WEB__TOKEN": TOKEN})
     assert settings.web.token == TOKEN
 
