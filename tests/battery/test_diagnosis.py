@@ -281,19 +281,19 @@ CAUSES: Final[Mapping[str, Cause]] = {
     ),
     "abort by the peer": Cause(
         provoke=then(USER_ABORT),
-        event="association.broken",
+        event="association.ended",
         why=r"the peer's application aborted the association \(source 0, reason 0\)",
         remedy="the sender's log says why",
     ),
     "connection lost within an instance": Cause(
         provoke=then(BEGUN, reads=False),
-        event="association.broken",
+        event="association.ended",
         why="ended without release or abort",
         remedy="check the network, and whether the sender has crashed",
     ),
     "connection lost after an instance": Cause(
         provoke=stored_then(),
-        event="association.broken",
+        event="association.ended",
         why="ended without release or abort",
         remedy="check the network, and whether the sender has crashed",
         history_remedy="send it again, or take it as it is: hilum accept",
@@ -301,7 +301,7 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "abort after an instance that is accepted all the same": Cause(
         provoke=stored_then(USER_ABORT),
         scp={"ae-titles": [{"ae-title": "HILUM", "aborted-associations": "accept"}]},
-        event="association.broken",
+        event="association.ended",
         why="the peer's application aborted",
         remedy="the sender's log says why",
         history_remedy="^$",
@@ -309,82 +309,82 @@ CAUSES: Final[Mapping[str, Cause]] = {
     "nothing comes": Cause(
         provoke=waits(),
         scp={"timeouts": {"idle": 1}},
-        event="association.broken",
+        event="association.ended",
         why="nothing came for 1 s",
         remedy="dicom.scp.timeouts.idle",
     ),
     "half a PDU": Cause(
         provoke=waits(raw_peer.echo_rq()[:20]),
         scp={"timeouts": {"pdu": 1}},
-        event="association.broken",
+        event="association.ended",
         why="a PDU was not complete after 1 s",
         remedy="dicom.scp.timeouts.pdu",
     ),
     "unknown PDU": Cause(
         provoke=then(pdu(0x99, b"")),
-        event="association.broken",
+        event="association.ended",
         why="unknown type 99H in state Sta6",
         remedy=VENDOR,
     ),
     "second request": Cause(
         provoke=then(associate_rq()),
-        event="association.broken",
+        event="association.ended",
         why="the peer sent ASSOCIATE_RQ in state Sta6",
         remedy=VENDOR,
     ),
     "PDU too long": Cause(
         provoke=then(b"\x04\0\x7f\xff\xff\xff"),
-        event="association.broken",
+        event="association.ended",
         why="P_DATA_TF of 2147483647 bytes; 6 to 131072 are allowed",
         remedy=VENDOR,
     ),
     "PDV too long": Cause(
         provoke=then(pdu(4, b"\xff\xff\xff\xff\1\3")),
-        event="association.broken",
+        event="association.ended",
         why="a PDV says 4294967295 bytes",
         remedy=VENDOR,
     ),
     "context not accepted": Cause(
         provoke=then(raw_peer.echo_rq(context_id=99)),
-        event="association.broken",
+        event="association.ended",
         why="presentation context 99, which was not accepted",
         remedy=VENDOR,
     ),
     "command that cannot be read": Cause(
         provoke=then(p_data(1, COMMAND | LAST, b"\0\0\0\1\xff\xff\0\0")),
-        event="association.broken",
+        event="association.ended",
         why=r"element \(0000,0100\) says 65535 bytes, but only 0 follow",
         remedy=VENDOR,
     ),
     "response to nothing": Cause(
         provoke=then(raw_peer.response(0x8030, 1, 0)),
-        event="association.broken",
+        event="association.ended",
         why="a response, command field 8030H, came although nothing was asked",
         remedy=VENDOR,
     ),
     "command within a data set": Cause(
         provoke=then(BEGUN, raw_peer.echo_rq()),
-        event="association.broken",
+        event="association.ended",
         why="a command came before the data set on presentation context 3 was complete",
         remedy=VENDOR,
     ),
     "instance too large": Cause(
         provoke=then(BEGUN),
         scp={"limits": {"object-gb": 0.000_000_1}},
-        event="association.broken",
+        event="association.ended",
         why="a data set is larger than the 100 bytes of limits.object-gb",
         remedy="raise dicom.scp.limits.object-gb",
     ),
     "gateway stops": Cause(
         provoke=stop_meanwhile,
-        event="association.broken",
+        event="association.ended",
         why="the gateway is stopping",
         remedy="send again when the gateway runs",
     ),
     "what was stored cannot be recorded": Cause(
         provoke=spool_vanishes,
         scp={"durability": "association"},
-        event="association.broken",
+        event="association.ended",
         why="could not be synced to disk: .*No such file",
         remedy="see the log for what the gateway lacks",
     ),
@@ -447,7 +447,7 @@ def test_who_only_looks_in_leaves_nothing_in_the_history(make_site: Callable[...
         RawPeer.connect(site.port).reset()
         with RawPeer.connect(site.port) as peer:
             peer.associate()
-        eventually(lambda: {one["event"] for one in log} >= {"connection.dropped", "association.broken"}, what="both")
+        eventually(lambda: {one["event"] for one in log} >= {"connection.dropped", "association.ended"}, what="both")
         assert [line for line in lines(site) if line[0] in ("connection", "association")] == []
 
 
