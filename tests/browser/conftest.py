@@ -15,8 +15,9 @@ from harness.pacs import Pacs
 from harness.site import Site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ended with the module: its event loop and its child process are in the way of other tests in this process."""
     with desk.chromium() as started:
         yield started
 
