@@ -7,9 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from harness.pacs import Pacs
 from harness.site import Site
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was() -> Iterator[None]:
+    """What a command configures for itself, or binds to its thread, must not reach the tests after it."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture

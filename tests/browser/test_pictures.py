@@ -13,6 +13,7 @@ from harness.data import real_file
 from harness.ports import free_port
 from harness.sending import send
 from harness.site import Site
+from harness.waiting import eventually
 from stage.pictures.volumes import box, segmentation, series
 
 SLICES = 40
@@ -177,9 +178,8 @@ def test_windows_by_list_keys_numbers_and_mouse(page: Page) -> None:
 def test_neighbours_are_there_before_they_are_asked_for(page: Page) -> None:
     got = pane(page, "What it got")
     at(got, 4)
-    page.wait_for_function(
-        "performance.getEntriesByType('resource').filter(one => one.name.includes('/pictures/input/')).length >= 7"
-    )
+    fetched = "performance.getEntriesByType('resource').filter(one => one.name.includes('/pictures/input/')).length"
+    eventually(lambda: page.evaluate(fetched) >= 7, what="its neighbours")
 
 
 def test_what_has_no_picture_says_so(page: Page, site: Site) -> None:

@@ -17,6 +17,7 @@ from spec.peers import Archive
 
 #: What a machine that runs tests needs and no test is about; told by the environment, so that app.yaml stays as it is.
 MACHINE: Mapping[str, str] = {
+    "HILUM__WEB__ENABLED": "false",
     "HILUM__DICOM__SCP__HOST": "127.0.0.1",
     "HILUM__DICOM__SCP__PORT": "0",
     "HILUM__STORAGE__TEMPORARY": "spool",
