@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-import pytest
 
 from acceptance.files import REAL_FILES, as_sent, content, in_every_transfer_syntax, tree
 from harness.data import CT_IMAGE_STORAGE, make_instance, make_series
