@@ -15,7 +15,6 @@ from hilum import config
 from hilum.association.admission import AdmissionRules, Source
 from hilum.association.peer import Peer
 from hilum.association.settings import AcceptorSettings, RequestorTimeouts
-from hilum.deliver.policy import RetryRule
 from hilum.deliver.settings import DeliverySettings
 from hilum.engine.folder import FolderEngine
 from hilum.engine.port import Engine, Run
@@ -28,11 +27,12 @@ from hilum.job.worker import PlanSettings
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.shown import JobView
 from hilum.notify.mail import Mail, Security
-from hilum.notify.policy import Expectation, Retries
+from hilum.notify.policy import Expectation
 from hilum.notify.webhook import Webhook
 from hilum.notify.wording import Site
 from hilum.notify.worker import NotifySettings, Route
 from hilum.results.worker import ResultSettings
+from hilum.retry import RetryRule
 from hilum.store.receive import StoreRule, StoreSettings
 from hilum.store.spool import Durability
 from hilum.wire import NegotiationPolicy
@@ -224,7 +224,7 @@ def notify_of(settings: config.Settings) -> NotifySettings:
         routes={**webhooks, **mail},
         expected=tuple(_expectation(one) for one in told.expected),
         again_after=timedelta(seconds=told.again_after),
-        retries=Retries(
+        retries=RetryRule(
             waits=tuple(timedelta(seconds=wait) for wait in told.retry.waits),
             give_up_after=timedelta(seconds=told.retry.give_up_after),
         ),

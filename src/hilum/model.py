@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -197,3 +198,22 @@ class Answer:
 
 #: Success and the warnings after which the receiver has the instance. Source: PS3.4 Table B.2-1; PS3.7 C.
 _ACCEPTED = frozenset({0x0000, 0xB000, 0xB006, 0xB007, 0x0001, 0x0107, 0x0116})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewsLine:
+    """A line of history that may be news.
+
+    Attributes:
+        facts: What the row says that the line is about, by what it is called: workflow, destination, status (four
+            hexadecimal digits), calling, called, ae.
+    """
+
+    id: int
+    at: datetime
+    machine: str
+    subject: str
+    event: str
+    to_state: str
+    why: str
+    facts: Mapping[str, str]

@@ -13,6 +13,7 @@ from hilum.deliver import policy
 from hilum.deliver.parcel import Failed
 from hilum.ledger import destinations, dispatch
 from hilum.ledger.database import Database
+from hilum.retry import RetryRule
 
 _REMEDIES: Final = {
     policy.Fault.MISCONFIGURED: "check the destination's entry in app.yaml and dicom.scu.ae-title, and at the "
@@ -32,7 +33,7 @@ class Outage:
 
     destination: str
     failed: Failed
-    rule: policy.RetryRule
+    rule: RetryRule
     chance: float
     now: datetime
 

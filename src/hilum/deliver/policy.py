@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from hilum.model import Answer
+from hilum.retry import SPREAD, RetryAt, RetryRule, spread
 
 #: How often something that trying again hardly helps is tried all the same: a PACS may be mended meanwhile.
 PERMANENT_ATTEMPTS: Final = 3
 #: A peer that refuses the association by its configuration is not asked more often than this.
 MISCONFIGURED_WAIT: Final = timedelta(minutes=15)
-#: By how much of itself a wait is made longer or shorter, so that what failed together is not tried again together.
-SPREAD: Final = 0.2
 
 
 class Fault(StrEnum):
@@ -29,26 +27,6 @@ class Fault(StrEnum):
     LOCAL = "local"  # our file: gone or unreadable
     DAMAGED = "damaged"  # our file: not what was collected any more
     POISON = "poison"  # each time it was sent, the gateway died of it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryRule:
-    """``dicom.scu.retry``.
-
-    Attributes:
-        waits: Before the second attempt, the third and so on; the last one repeats. Never empty.
-        give_up_after: Counted from when the delivery was queued.
-    """
-
-    waits: Sequence[timedelta]
-    give_up_after: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAt:
-    """Try again, not before ``when``."""
-
-    when: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +102,10 @@ def next_probe(fault: Fault, *, failures: int, now: datetime, rule: RetryRule, c
         failures: In a row, this one included; at least 1.
         chance: At random, from 0 to less than 1.
     """
-    wait = rule.waits[min(failures, len(rule.waits)) - 1]
+    wait = rule.wait(failures)
     if fault is Fault.MISCONFIGURED:
         wait = max(wait, min(MISCONFIGURED_WAIT, rule.waits[-1]) / (1 - SPREAD))
-    return now + wait * (1 - SPREAD + 2 * SPREAD * chance)
+    return now + spread(wait, chance)
 
 
 def overdue(when: datetime, rule: RetryRule) -> datetime:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hilum.association.peer import Peer
 from hilum.association.settings import RequestorTimeouts
-from hilum.deliver.policy import RetryRule
 from hilum.model import AETitle
+from hilum.retry import RetryRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from hilum.errors import TemporaryError
 from hilum.ledger import destinations, dispatch
 from hilum.ledger.database import Database
 from hilum.model import Answer
+from hilum.retry import RetryAt
 
 #: How soon a parcel that is under way ends after somebody paused its destination.
 _LOOK_SECONDS: Final = 1.0
@@ -198,10 +199,10 @@ def _key(parcel: dispatch.Parcel) -> object:
 
 
 def _record_failed(
-    connection: Connection, file: dispatch.DueFile, one: Failed, verdict: policy.RetryAt | policy.GiveUp, now: datetime
+    connection: Connection, file: dispatch.DueFile, one: Failed, verdict: RetryAt | policy.GiveUp, now: datetime
 ) -> None:
     match verdict:
-        case policy.RetryAt(when=when):
+        case RetryAt(when=when):
             dispatch.postponed(connection, file.lease, status=one.status, why=one.why, not_before=when, now=now)
         case policy.GiveUp(why=why, remedy=remedy):
             why = f"{one.why}; {why}"

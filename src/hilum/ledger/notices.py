@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,30 +22,11 @@ from hilum.ledger.tables import (
     notices,
 )
 from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, unleased
-from hilum.model import NoticeId, Phase, Topic
+from hilum.model import NewsLine, NoticeId, Phase, Topic
 
 _READER: Final = "notices"
 #: Rows that one transaction gives up.
 _BATCH: Final = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewsLine:
-    """A line of history that may be news.
-
-    Attributes:
-        facts: What the row says that the line is about, by what it is called: workflow, destination, status (four
-            hexadecimal digits), calling, called, ae.
-    """
-
-    id: int
-    at: datetime
-    machine: str
-    subject: str
-    event: str
-    to_state: str
-    why: str
-    facts: Mapping[str, str]
 
 
 def anything_new(connection: Connection) -> bool:

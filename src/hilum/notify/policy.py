@@ -8,36 +8,17 @@ as a destination that is down, is told when it begins and when it is over, if it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from hilum import states
-from hilum.model import NoticeId, Phase, Topic
+from hilum.model import NewsLine, NoticeId, Phase, Topic
+from hilum.retry import RetryAt, RetryRule, spread
 
-#: By how much of itself a wait is made longer or shorter, so that channels of one server are not tried in step.
-SPREAD: Final = 0.2
 #: Rows that a notice names; the others are only counted.
 EXAMPLES: Final = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of history, with what its row says.
-
-    Attributes:
-        facts: Columns of the row that it is about: workflow, destination, status, calling, called, ae.
-    """
-
-    id: int
-    at: datetime
-    machine: str
-    subject: str
-    event: str
-    to_state: str
-    why: str
-    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +41,7 @@ class News:
     occasion: str = ""
 
 
-def news_of(line: Line) -> News | None:
+def news_of(line: NewsLine) -> News | None:
     """What a line of history tells people; ``None``: nothing that they need to know."""
     fact = line.facts.get
     match line.machine, line.event:
@@ -92,12 +73,12 @@ def news_of(line: Line) -> News | None:
             return None
 
 
-def _happened(line: Line, topic: Topic, subject: str, *, example: str = "") -> News:
+def _happened(line: NewsLine, topic: Topic, subject: str, *, example: str = "") -> News:
     reason = in_our_words(line.why, line.facts.get("status", ""))
     return News(topic=topic, phase=Phase.HAPPENED, subject=subject, at=line.at, reason=reason, example=example)
 
 
-def _lasts(line: Line, topic: Topic, phase: Phase, subject: str) -> News:
+def _lasts(line: NewsLine, topic: Topic, phase: Phase, subject: str) -> News:
     return News(topic=topic, phase=phase, subject=subject, at=line.at, reason=in_our_words(line.why))
 
 
@@ -206,52 +187,27 @@ def weigh(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retries:
-    """``notifications.retry``.
-
-    Attributes:
-        waits: Before the second attempt, the third and so on; the last one repeats. Never empty.
-        give_up_after: Counted from when the last of what it tells happened, or from when it may be told.
-    """
-
-    waits: Sequence[timedelta]
-    give_up_after: timedelta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAt:
-    """Try again, not before ``when``."""
-
-    when: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
     """Do not try again."""
 
     why: str
 
 
-def next_attempt(*, attempts: int, since: datetime, now: datetime, rule: Retries, chance: float) -> RetryAt | GiveUp:
+def next_attempt(*, attempts: int, since: datetime, now: datetime, rule: RetryRule, chance: float) -> RetryAt | GiveUp:
     """What to do after a failed attempt.
 
     Args:
         attempts: How many failed, this one included; at least 1.
-        since: When its time began; see ``Retries``.
+        since: When its time began; see ``RetryRule``.
         chance: At random, from 0 to less than 1.
     """
-    when = now + wait(rule, attempts, chance)
+    when = now + spread(rule.wait(attempts), chance)
     if when - since > rule.give_up_after:
         return GiveUp(why=out_of_time(rule))
     return RetryAt(when=when)
 
 
-def wait(rule: Retries, failures: int, chance: float) -> timedelta:
-    """How long after so many failures in a row, at least 1."""
-    return rule.waits[min(failures, len(rule.waits)) - 1] * (1 - SPREAD + 2 * SPREAD * chance)
-
-
-def out_of_time(rule: Retries) -> str:
+def out_of_time(rule: RetryRule) -> str:
     """Why a notice is given up."""
     return f"not told within {rule.give_up_after / timedelta(hours=1):g} h (notifications.retry.give-up-after)"
 

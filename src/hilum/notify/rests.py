@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hilum.notify.policy import Retries, wait
+from hilum.retry import RetryRule, spread
 
 
 @dataclass(slots=True)
@@ -37,11 +37,11 @@ class Rests:
         with self._guard:
             self._busy.discard(channel)
 
-    def failed(self, channel: str, *, now: datetime, rule: Retries, chance: float) -> None:
+    def failed(self, channel: str, *, now: datetime, rule: RetryRule, chance: float) -> None:
         """One attempt came to nothing."""
         with self._guard:
             self._failures[channel] = failures = self._failures.get(channel, 0) + 1
-            self._until[channel] = now + wait(rule, failures, chance)
+            self._until[channel] = now + spread(rule.wait(failures), chance)
 
     def went_well(self, channel: str) -> None:
         """It takes notices, or may do so now."""

@@ -21,6 +21,7 @@ from hilum.model import NoticeId, Phase, Topic
 from hilum.notify import policy, wording
 from hilum.notify.port import Channel, NotTold, Told
 from hilum.notify.rests import Rests
+from hilum.retry import RetryAt, RetryRule
 
 #: Lines of history that one transaction deals with.
 _LINES: Final = 200
@@ -49,7 +50,7 @@ class NotifySettings:
     routes: Mapping[str, Route]
     expected: tuple[policy.Expectation, ...]
     again_after: timedelta
-    retries: policy.Retries
+    retries: RetryRule
     site: wording.Site
 
 
@@ -80,7 +81,7 @@ class NewsStep:
         with self.database.write() as connection:
             lines = notices.unread(connection, _LINES)
             for line in lines:
-                news = policy.news_of(_line(line))
+                news = policy.news_of(line)
                 if news is not None:
                     _spread(connection, news, settings, now)
             if lines:
@@ -114,19 +115,6 @@ class NewsStep:
     def next_due(self, now: datetime) -> datetime | None:
         """When the next source may turn out to be quiet; the poll finds what is written meanwhile."""
         return policy.next_deadline(self.settings().expected, now)
-
-
-def _line(line: notices.NewsLine) -> policy.Line:
-    return policy.Line(
-        id=line.id,
-        at=line.at,
-        machine=line.machine,
-        subject=line.subject,
-        event=line.event,
-        to_state=line.to_state,
-        why=line.why,
-        facts=line.facts,
-    )
 
 
 def _expected(connection: Connection, settings: NotifySettings, now: datetime) -> Sequence[policy.News]:
@@ -319,7 +307,7 @@ class TellStep:
         verdict = policy.next_attempt(attempts=due.attempts + 1, since=due.since, now=now, rule=rule, chance=chance)
         with self.database.write() as connection:
             match verdict:
-                case policy.RetryAt(when=when):
+                case RetryAt(when=when):
                     notices.postponed(connection, due.lease, why=why, not_before=when, now=now)
                 case policy.GiveUp(why=end):
                     notices.given_up(connection, due.lease, why=f"{why}; {end}", remedy=_REMEDY, now=now)

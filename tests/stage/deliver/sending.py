@@ -11,7 +11,6 @@ from harness.data import make_instance
 from hilum.association.peer import Peer
 from hilum.association.settings import RequestorTimeouts
 from hilum.deliver.parcel import Failed, Outcome
-from hilum.deliver.policy import RetryRule
 from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.settings import DeliverySettings
@@ -22,6 +21,7 @@ from hilum.ledger.planning import NewJob
 from hilum.ledger.transition import AnyRow, Lease
 from hilum.model import AETitle, JobId
 from hilum.results import output
+from hilum.retry import RetryRule
 from stage.ledger.reception_desk import Reception
 
 LEASE = timedelta(minutes=1)

@@ -10,13 +10,14 @@ import pytest
 from sqlalchemy import Connection, event
 
 from harness.pacs import Pacs
-from hilum.deliver.policy import MISCONFIGURED_WAIT, Fault, RetryRule
+from hilum.deliver.policy import MISCONFIGURED_WAIT, Fault
 from hilum.deliver.probe import ProbeStep
 from hilum.errors import TemporaryError
 from hilum.ledger import dispatch
 from hilum.ledger.tables import deliveries, results
 from hilum.ledger.transition import drop_leases
 from hilum.model import Answer, StoreRequest
+from hilum.retry import RetryRule
 from stage.deliver.sending import LEASE, Sending
 
 SECOND = timedelta(seconds=1)

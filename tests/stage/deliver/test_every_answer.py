@@ -24,8 +24,9 @@ from harness.raw_peer import (
     response,
 )
 from hilum.association.settings import RequestorTimeouts
-from hilum.deliver.policy import MISCONFIGURED_WAIT, RetryRule
+from hilum.deliver.policy import MISCONFIGURED_WAIT
 from hilum.deliver.settings import DeliverySettings
+from hilum.retry import RetryRule
 from hostile.hostile_pacs import C_STORE_RSP, HostilePacs, take_data_set
 from stage.deliver.sending import Sending
 

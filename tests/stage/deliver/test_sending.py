@@ -10,12 +10,13 @@ import pytest
 
 from harness.data import CT_IMAGE_STORAGE, make_instance
 from harness.pacs import Pacs
-from hilum.deliver.policy import Fault, RetryRule
+from hilum.deliver.policy import Fault
 from hilum.deliver.slots import Slots
 from hilum.errors import TemporaryError
 from hilum.ledger import dispatch, work
 from hilum.ledger.database import LedgerBusyError
 from hilum.model import Answer, JobId, StoreRequest
+from hilum.retry import RetryRule
 from hilum.states import IllegalTransitionError
 from stage.deliver.sending import LEASE, Sending, data_set_digest
 

@@ -16,10 +16,11 @@ from hilum.ledger import noticeboard, notices, tables
 from hilum.ledger.database import Database, LedgerBusyError
 from hilum.ledger.transition import MAX_BEGUN, AnyRow, drop_leases, note
 from hilum.model import Topic
-from hilum.notify.policy import Expectation, Retries
+from hilum.notify.policy import Expectation
 from hilum.notify.port import Message, NotTold, Told
 from hilum.notify.wording import Site
 from hilum.notify.worker import NewsStep, NotifySettings, Route, TellStep
+from hilum.retry import RetryRule
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception
 
@@ -70,7 +71,7 @@ class Office:
             },
             expected=self.expected,
             again_after=timedelta(seconds=AGAIN),
-            retries=Retries(waits=[timedelta(seconds=10), timedelta(seconds=60)], give_up_after=timedelta(hours=1)),
+            retries=RetryRule(waits=[timedelta(seconds=10), timedelta(seconds=60)], give_up_after=timedelta(hours=1)),
             site=Site(gateway="gw1"),
         )
 

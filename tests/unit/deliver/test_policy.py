@@ -9,11 +9,8 @@ from hypothesis import strategies as st
 from hilum.deliver.policy import (
     MISCONFIGURED_WAIT,
     PERMANENT_ATTEMPTS,
-    SPREAD,
     Fault,
     GiveUp,
-    RetryAt,
-    RetryRule,
     concerns_destination,
     fault_of,
     newest_first,
@@ -21,6 +18,7 @@ from hilum.deliver.policy import (
     next_probe,
 )
 from hilum.model import Answer
+from hilum.retry import SPREAD, RetryAt, RetryRule
 
 NOW = datetime(2026, 11, 22, 8, 15, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

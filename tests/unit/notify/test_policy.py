@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from hilum import states
-from hilum.model import NoticeId, Phase, Topic
+from hilum.model import NewsLine, NoticeId, Phase, Topic
 from hilum.notify.policy import (
     End,
     Expectation,
@@ -14,10 +14,7 @@ from hilum.notify.policy import (
     GiveUp,
     Last,
     Lasting,
-    Line,
     News,
-    Retries,
-    RetryAt,
     Write,
     in_our_words,
     news_of,
@@ -26,14 +23,15 @@ from hilum.notify.policy import (
     weigh,
     window,
 )
+from hilum.retry import RetryAt, RetryRule
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)  # a Wednesday
 HOUR = timedelta(hours=1)
-RULE = Retries(waits=[timedelta(seconds=10), timedelta(seconds=60)], give_up_after=timedelta(hours=1))
+RULE = RetryRule(waits=[timedelta(seconds=10), timedelta(seconds=60)], give_up_after=timedelta(hours=1))
 
 
-def line(machine: str, event: str, subject: str = "7", to: str = "", why: str = "", **facts: str) -> Line:
-    return Line(id=1, at=NOW, machine=machine, subject=subject, event=event, to_state=to, why=why, facts=facts)
+def line(machine: str, event: str, subject: str = "7", to: str = "", why: str = "", **facts: str) -> NewsLine:
+    return NewsLine(id=1, at=NOW, machine=machine, subject=subject, event=event, to_state=to, why=why, facts=facts)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +54,7 @@ def line(machine: str, event: str, subject: str = "7", to: str = "", why: str = 
     ],
     ids=lambda value: str(value) if isinstance(value, Topic) else "",
 )
-def test_each_setback_is_news(said: Line, topic: Topic, subject: str, example: str) -> None:
+def test_each_setback_is_news(said: NewsLine, topic: Topic, subject: str, example: str) -> None:
     news = news_of(said)
     assert news is not None
     assert (news.topic, news.subject, news.example, news.at) == (topic, subject, example, NOW)
@@ -74,7 +72,7 @@ def test_each_setback_is_news(said: Line, topic: Topic, subject: str, example: s
     ],
     ids=lambda said: f"{said.machine} {said.event}",
 )
-def test_other_lines_are_not(said: Line) -> None:
+def test_other_lines_are_not(said: NewsLine) -> None:
     assert news_of(said) is None
 
 

@@ -11,10 +11,11 @@ from hilum.association.requestor import MAX_CONTEXTS, MAX_PDU_BYTES
 from hilum.cli.statement import scp_answers, services
 from hilum.cli.statement.document import Section, Table
 from hilum.cli.statement.facts import Facts, code, seconds
-from hilum.deliver.policy import MISCONFIGURED_WAIT, PERMANENT_ATTEMPTS, SPREAD, Fault, fault_of
+from hilum.deliver.policy import MISCONFIGURED_WAIT, PERMANENT_ATTEMPTS, Fault, fault_of
 from hilum.ledger.dispatch import PARCEL
 from hilum.ledger.transition import MAX_BEGUN
 from hilum.model import Answer
+from hilum.retry import SPREAD
 from hilum.wire import APPLICATION_CONTEXT, IMPLICIT_LE, VERIFICATION, Reject, name_of
 from hilum.wire.pdu import DEFAULT_MAX_LENGTH, MAX_FRAGMENT_BYTES
 
