@@ -20,6 +20,7 @@ from hilum.ledger.shown import AssociationView, GroupView, JobView
 from hilum.ledger.transition import NoSuchRowError
 from hilum.model import GroupId, JobId
 from hilum.states import IllegalTransitionError
+from hilum.words import count
 
 #: Deliveries that one command has tried again; who asks for more asks again.
 MOST_AT_ONCE: Final = 10_000
@@ -64,7 +65,7 @@ def retry_job(connection: Connection, job: JobView, settings: Settings, now: dat
         dispatch.ask_retry(connection, one.id, now=now)
     paused = sorted({one.destination for one in again if destinations.is_paused(connection, one.destination)})
     when = f"now, or when {words.listed(paused)} is resumed" if paused else "now"
-    return f"{_count(len(again), 'delivery', 'deliveries')} of job {job.name} will be tried {when}"
+    return f"{count(len(again), 'delivery', 'deliveries')} of job {job.name} will be tried {when}"
 
 
 def retry_delivery(connection: Connection, number: int, now: datetime) -> str:
@@ -149,7 +150,7 @@ def resume(connection: Connection, name: str, settings: Settings, now: datetime)
         due = destinations.resume(connection, name, now=now)
     except IllegalTransitionError:
         raise PermanentError(f"destination {name} is not paused: there is nothing to resume") from None
-    return f"Destination {name} is resumed, with {_count(due, 'delivery', 'deliveries')} due"
+    return f"Destination {name} is resumed, with {count(due, 'delivery', 'deliveries')} due"
 
 
 def _known(connection: Connection, name: str, settings: Settings) -> None:
@@ -218,9 +219,5 @@ def cancel_job(connection: Connection, job: JobView, settings: Settings, now: da
     if after is states.Job.CANCELLING:
         return after, f"Job {job.name} is being stopped"
     if after is states.Job.COLLECTED:
-        return after, f"Cancelled {_count(job.due, 'delivery', 'deliveries')} of job {job.name}"
+        return after, f"Cancelled {count(job.due, 'delivery', 'deliveries')} of job {job.name}"
     return after, f"Cancelled job {job.name}"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
