@@ -21,7 +21,7 @@ from bench import site
 from bench.filling import Filled
 from bench.process import FailedError
 from hilum import config, states
-from hilum.ledger import tables, views
+from hilum.ledger import annals, tables, views
 from hilum.ledger.database import Database
 from hilum.ledger.transition import drop_leases
 from hilum.ledger.vitals import vitals
@@ -140,10 +140,15 @@ def _views(database: Database) -> Iterator[tuple[str, Callable[[Connection], obj
         ).one()
     known: Mapping[str, Any] = {
         "association": held.id,
+        "before": None,
         "group_id": job.group_id,
         "job_id": job.id,
+        "limit": 50,
+        "line": 100_000,
+        "machine": "job",
         "now": datetime.now(UTC),
         "number": delivery.id,
+        "subject": job.id,
         "view": job,
     }
     more: Mapping[str, Sequence[Mapping[str, Any]]] = {
@@ -153,12 +158,13 @@ def _views(database: Database) -> Iterator[tuple[str, Callable[[Connection], obj
         "list_history": [{"everything": True}, {"since": datetime.now(UTC) - timedelta(days=1)}, {"before": 100_000}],
     }
     yield "vitals()", vitals
-    for name, function in inspect.getmembers(views, inspect.isfunction):
-        if function.__module__ != views.__name__ or name.startswith("_"):
+    functions = [one for module in (views, annals) for one in inspect.getmembers(module, inspect.isfunction)]
+    for name, function in functions:
+        if function.__module__ not in {views.__name__, annals.__name__} or name.startswith("_"):
             continue
         needed = [key for key, one in inspect.signature(function).parameters.items() if one.default is one.empty][1:]
         if not set(needed) <= known.keys():
-            raise FailedError(f"nobody has told the bench what to ask views.{name} for: {needed}")
+            raise FailedError(f"nobody has told the bench what to ask {name} for: {needed}")
         for extra in ({}, *more.get(name, ())):
             arguments = {key: known[key] for key in needed} | dict(extra)
             yield (

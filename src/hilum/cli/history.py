@@ -35,16 +35,16 @@ def command(
     from hilum.cli.filters import moment
     from hilum.cli.ledger import opened
     from hilum.clock import utc_now
-    from hilum.ledger import views
+    from hilum.ledger import annals
 
     begin = None if since is None else moment(since, utc_now())
     with opened(config_path(config)) as office, office.database.read() as connection:
 
         def page(before: int | None) -> Sequence[HistoryLine]:
-            return views.list_history(connection, since=begin, before=before, everything=everything, limit=500)
+            return annals.list_history(connection, since=begin, before=before, everything=everything, limit=500)
 
         if as_json:
-            output.emit(views.list_history(connection, since=begin, everything=everything, limit=limit))
+            output.emit(annals.list_history(connection, since=begin, everything=everything, limit=limit))
             return
         found = last_events(page, limit)
     if not found:

@@ -12,7 +12,7 @@ from hilum.cli.ledger import Office
 from hilum.cli.output import Column
 from hilum.clock import utc_now
 from hilum.explain import standing, timeline
-from hilum.ledger import views, work
+from hilum.ledger import annals, views, work
 from hilum.ledger.shown import DeliveryView, JobView, ResultView
 from hilum.wire import name_of
 
@@ -33,7 +33,7 @@ def tell(office: Office, wanted: str, *, lines: int, as_json: bool) -> None:
         senders = [] if job.group_id is None else views.senders(connection, job.group_id)
         results = views.job_results(connection, job.id)
         deliveries = views.list_deliveries(connection, now=now, job_id=job.id, limit=None)
-        history = views.job_history(connection, job)
+        history = annals.job_history(connection, job)
     log = log_tail(office.settings, job, lines) if lines else ""
     if as_json:
         output.emit(

@@ -35,7 +35,7 @@ from hilum.cli.phantom import Series, write_series
 from hilum.cli.sending import Sender
 from hilum.errors import PermanentError
 from hilum.explain import timeline
-from hilum.ledger import views
+from hilum.ledger import annals, views
 from hilum.ledger.shown import JobView, ResultView
 from hilum.model import AETitle
 
@@ -282,7 +282,7 @@ class Rehearsal:
         with office.database.read() as connection:
             group = None if job.group_id is None else views.group(connection, job.group_id)
             senders = [] if job.group_id is None else views.senders(connection, job.group_id)
-            moments = timeline.story(group, senders, views.job_history(connection, job))
+            moments = timeline.story(group, senders, annals.job_history(connection, job))
         columns = (Column("TIME", fixed=True, right=True), Column("AFTER", fixed=True, right=True), Column(""))
         output.table(columns, timeline.rows(moments), indent=5)
         output.say()

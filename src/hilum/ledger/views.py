@@ -27,8 +27,6 @@ from sqlalchemy import (
 
 from hilum import states
 from hilum.ledger import tables
-from hilum.ledger.annals import job_history as job_history  # noqa: PLC0414  also from here
-from hilum.ledger.annals import list_history as list_history  # noqa: PLC0414
 from hilum.ledger.grouping import no_contributor
 from hilum.ledger.shown import (
     AssociationView,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from hilum import states
-from hilum.ledger import collecting, destinations, dispatch, planning, tables, views, work
+from hilum.ledger import annals, collecting, destinations, dispatch, planning, tables, views, work
 from hilum.ledger.collecting import NewResult, NotSent
 from hilum.ledger.database import Database
 from hilum.ledger.transition import Lease, NoSuchRowError, note
@@ -340,8 +340,8 @@ def test_history_shows_setbacks_and_what_somebody_can_mend_but_not_the_ordinary_
         dispatch.postponed(connection, file.lease, status=None, why="down", not_before=clock(), now=clock())
         note(connection, "association", "10.0.0.9", "rejected", now=clock(), why="unknown", remedy="add it")
     with database.read() as connection:
-        lines = views.list_history(connection)
-        everything = views.list_history(connection, everything=True, limit=1000)
+        lines = annals.list_history(connection)
+        everything = annals.list_history(connection, everything=True, limit=1000)
     assert [(line.machine, line.event, line.why, line.destination) for line in lines] == [
         ("job", "failed", "exit code 3", ""),
         ("delivery", "failed for now", "down", "PACS"),
@@ -355,9 +355,9 @@ def test_history_is_paged_backwards_and_begins_when_asked(database: Database, cl
         with database.write() as connection:
             note(connection, "association", str(number), "rejected", now=clock.forward(60), remedy="mend")
     with database.read() as connection:
-        last = views.list_history(connection, limit=2)
-        before = views.list_history(connection, limit=2, before=last[0].id)
-        recent = views.list_history(connection, since=clock.in_(-60))
+        last = annals.list_history(connection, limit=2)
+        before = annals.list_history(connection, limit=2, before=last[0].id)
+        recent = annals.list_history(connection, since=clock.in_(-60))
     assert [line.subject for line in last] == ["3", "4"]
     assert [line.subject for line in before] == ["1", "2"]
     assert [line.subject for line in recent] == ["3", "4"]
@@ -372,8 +372,8 @@ def test_the_history_of_a_job_has_its_group_results_and_deliveries_and_nobody_el
     bench.finish("1lung", "a.dcm", rejected=[NotSent(path="notes.txt", why="not DICOM")])
     bench.finish("1l%ng", rejected=[NotSent(path="other.txt", why="not DICOM")])
     with database.read() as connection:
-        lines = views.job_history(connection, views.job(connection, "1l%ng"))
-        mine = views.job_history(connection, views.job(connection, "1lung"))
+        lines = annals.job_history(connection, views.job(connection, "1l%ng"))
+        mine = annals.job_history(connection, views.job(connection, "1lung"))
     assert [(line.machine, line.event) for line in mine] == [
         ("group", "made"),
         ("group", "planned"),
