@@ -50,11 +50,8 @@ def _results(settings: Settings) -> None:
         verdicts=[judge(target, results) for target in TARGETS],
         results=list(results.values()),
     )
-    settings.pages.mkdir(parents=True, exist_ok=True)
+    settings.write("results.md", report.page(run))
     (settings.pages / "results.json").write_text(report.data(run))
-    text = report.page(run)
-    (settings.pages / "results.md").write_text(text)
-    print(text)
 
 
 if __name__ == "__main__":

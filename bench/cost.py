@@ -18,6 +18,7 @@ from bench.dataset import DataSet
 from bench.machine import machine, versions
 from bench.process import FailedError
 from bench.receiver import Receiver
+from bench.report import bullets
 from bench.settings import Settings
 from bench.transfer import ASSOCIATION, DCMTK, INSTANCE, Transfers
 
@@ -57,10 +58,7 @@ class Costs:
     def run(self) -> None:
         """Measure, print, and write `cost.md`."""
         parts = ["# What an instance costs a receiver", "", "Written by `make bench ARGS=cost`.", ""]
-        parts += [
-            "* " + ", ".join(f"{name}: {value}" for name, value in facts.items())
-            for facts in (machine(self._settings.folder), versions())
-        ]
+        parts += [*bullets(machine(self._settings.folder)), *bullets(versions())]
         for title, shape, count in (
             ("CT slice of 512 KB", dataset.CT_SLICE, 500),
             ("instance of 9 KB", dataset.SMALL, 2000),
@@ -68,10 +66,7 @@ class Costs:
             (series,) = self._transfers.series(shape, count)
             parts += ["", f"## A {title}", "", _HEAD]
             parts += [_row(name, self._cost(start, series)) for name, start in _RECEIVERS.items()]
-        text = "\n".join(parts) + "\n"
-        self._settings.pages.mkdir(parents=True, exist_ok=True)
-        (self._settings.pages / "cost.md").write_text(text)
-        print(text)
+        self._settings.write("cost.md", "\n".join(parts) + "\n")
 
     def _cost(self, start: Receiver, series: DataSet) -> Cost:
         times: list[tuple[float, float]] = []

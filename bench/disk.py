@@ -17,6 +17,7 @@ from typing import Final
 
 from bench import session
 from bench.machine import machine
+from bench.report import bullets
 from bench.settings import Settings
 
 _SIZES: Final = {"512 KB": 525_000, "9 KB": 9_000}
@@ -119,15 +120,12 @@ class Disk:
                     work = partial(self._written, way, os.urandom(_SIZES[size]), writers)
                     values[name][size, writers].append(session.in_empty_folder(self._settings.runs, work)["ms"])
         lines = ["# What it costs to have a file on disk", "", "Written by `make bench ARGS=disk`.", ""]
-        lines.append("* " + ", ".join(f"{name}: {value}" for name, value in machine(self._settings.folder).items()))
+        lines += bullets(machine(self._settings.folder))
         titles = [f"{size}, {writers} writing" for size, writers in columns]
         lines += ["", f"| milliseconds a file | {' | '.join(titles)} |", "|---|" + "---:|" * len(columns)]
         for name, found in values.items():
             lines.append(f"| {name} | " + " | ".join(f"{median(found[one]):.2f}" for one in columns) + " |")
-        text = "\n".join(lines) + "\n"
-        self._settings.pages.mkdir(parents=True, exist_ok=True)
-        (self._settings.pages / "disk.md").write_text(text)
-        print(text)
+        self._settings.write("disk.md", "\n".join(lines) + "\n")
 
     def _written(
         self, way: Callable[[], Callable[[int, int, bytes], None]], content: bytes, writers: int, folder: Path

@@ -97,8 +97,8 @@ def _page(run: Run) -> Iterator[str]:
     if run.scale < 1:
         yield f"**A quick look at {run.scale:g} of each load: no figure of it may be held against its target.**"
     yield ""
-    yield from _bullets(run.machine)
-    yield from _bullets(run.versions)
+    yield from bullets(run.machine)
+    yield from bullets(run.versions)
     yield ""
     yield "## Targets"
     yield ""
@@ -114,7 +114,8 @@ def _page(run: Run) -> Iterator[str]:
         yield from _table(result)
 
 
-def _bullets(facts: Mapping[str, str]) -> Iterator[str]:
+def bullets(facts: Mapping[str, str]) -> Iterator[str]:
+    """A line of a page about machine or versions."""
     yield "* " + ", ".join(f"{name}: {value}" for name, value in facts.items())
 
 

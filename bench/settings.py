@@ -57,6 +57,12 @@ class Settings:
         """Where contenders have their folders."""
         return self.folder / "runs"
 
+    def write(self, name: str, page: str) -> None:
+        """Write a page, and print it."""
+        self.pages.mkdir(parents=True, exist_ok=True)
+        (self.pages / name).write_text(page)
+        print(page)
+
     def count(self, whole: int, least: int = 1) -> int:
         """So many of a load's things at this scale."""
         return max(least, round(whole * self.scale))
