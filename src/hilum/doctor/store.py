@@ -39,23 +39,23 @@ def ledger(subject: str, found: Condition) -> Iterator[Check]:
             area="ledger",
             subject=subject,
             grade=Grade.OK,
-            found=f"{checked}; version {found.version}, {words.size(found.size)}",
+            found=f"{checked}; version {found.version}, {words.size(found.extent.size)}",
         )
-    long = found.log_size > _LONG_LOG
+    long = found.extent.log_size > _LONG_LOG
     yield Check(
         area="ledger",
         subject=f"{subject}-wal",
         grade=Grade.LOOK if long else Grade.OK,
-        found=f"the write-ahead log has {words.size(found.log_size)}",
+        found=f"the write-ahead log has {words.size(found.extent.log_size)}",
         expected=f"at most {words.size(_LONG_LOG)}" if long else "",
         remedy="see what reads the ledger for so long: a backup, an export, a command that hangs" if long else "",
     )
-    hollow = found.free > _MUCH_FREE and found.size > _WORTH_SHRINKING
+    hollow = found.extent.free > _MUCH_FREE and found.extent.size > _WORTH_SHRINKING
     yield Check(
         area="ledger",
         subject=f"{subject}, free pages",
         grade=Grade.LOOK if hollow else Grade.OK,
-        found=f"{found.free:.0%} of it are free",
+        found=f"{found.extent.free:.0%} of it are free",
         expected=f"at most {_MUCH_FREE:.0%}" if hollow else "",
         remedy="it does no harm; sqlite3 FILE VACUUM makes it smaller while no gateway runs" if hollow else "",
     )

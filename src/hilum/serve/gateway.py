@@ -22,7 +22,7 @@ import structlog
 from hilum import config
 from hilum.assembly import Assembly, folders
 from hilum.association.server import Server
-from hilum.clock import Clock, SteadyClock, utc_now
+from hilum.clock import Clock, utc_now
 from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
@@ -73,7 +73,7 @@ class Gateway:
 
     Args:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
-        clock: Replaced by tests that move time.
+        clock: What tells the time; ``None``: as the ledger has it. Tests move it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
 
     Attributes:
@@ -85,21 +85,24 @@ class Gateway:
         settings: config.Settings,
         path: Path | None = None,
         *,
-        clock: Clock = utc_now,
+        clock: Clock | None = utc_now,
         distrusted: Callable[[str], None] = lambda why: _log.critical("ledger.distrusted", why=why),
     ) -> None:
         self._path = path
         self._watch = None if path is None else Watch(path, self.reload)
-        self._clock = clock
         self._owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._assembly = Assembly.of(settings)
         self._metrics = Metrics()
         self._metrics.know(Names.of(settings))
-        self._database = Database(settings.ledger.url, distrusted=distrusted, meter=self._metrics)
+        ledger = settings.ledger
+        self._database = Database(
+            ledger.url, connections=ledger.connections, distrusted=distrusted, meter=self._metrics
+        )
+        self._clock = self._database.clock if clock is None else clock
         storage = settings.storage
-        watched = (storage.temporary, storage.payloads, self._database.path.parent)
+        watched = (storage.temporary, storage.payloads, *_folder(self._database))
         self._watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
-        self._wake = Wakes()
+        self._wake = Wakes(self._database.tell)
         self._unrecorded: deque[Unrecorded] = deque()
         self._senders = SenderBook()
         self._stopping = threading.Event()
@@ -133,10 +136,10 @@ class Gateway:
 
     def _start(self) -> int:
         settings = self._assembly.settings
-        for folder in (*folders(settings), self._database.path.parent):
+        for folder in (*folders(settings), *_folder(self._database)):
             _make(folder)
         self._exit.callback(self._database.close)
-        self._exit.enter_context(self._database.exclusively())
+        self._exit.enter_context(self._database.attend(self._wake.hear))
         self._database.migrate()
         self._exit.callback(self._write_senders)
         with self._database.write() as connection:
@@ -151,7 +154,9 @@ class Gateway:
         Inspection(
             database=self._database, spool=settings.storage.temporary, roots=self._assembly.adoption.roots
         ).at_start(self._clock())
-        for step in self._steps():
+        steps = self._steps()
+        self._wake.run(step.name for step in steps)
+        for step in steps:
             wake, followers = self._wake.of(step.name), self._wake.after(step.name)
             if isinstance(step, WatchStep):
                 self._exit.callback(ends.listen(partial(_look_now, step, wake)))
@@ -170,7 +175,7 @@ class Gateway:
             web=self.web_port,
             dashboard=self.dashboard,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
-            ledger=settings.ledger.url,
+            ledger=settings.ledger.shown,
             recovered=recovered,
         )
         return port
@@ -214,7 +219,7 @@ class Gateway:
             talking=self._server.talking,
             progress=self._server.progress,
             abort=self._server.abort,
-            wake=self._wake.notify,
+            wake=self._wake.tell_all,
             metrics=self._metrics,
         )
         self._web = WebServer(web.host, web.port, desk)
@@ -222,7 +227,7 @@ class Gateway:
 
     def _steps(self) -> Sequence[Step[Any, Any]]:
         database, owner = self._database, self._owner
-        steady = [self._clock] if isinstance(self._clock, SteadyClock) else []
+        steady = [self._database.clock] if self._clock is self._database.clock else []
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             EndStep(unrecorded=self._unrecorded),
@@ -369,6 +374,11 @@ def _look_now(step: WatchStep, wake: Wake) -> None:
     wake.notify()
 
 
+def _folder(database: Database) -> Sequence[Path]:
+    """Where the ledger is, if it is on this machine."""
+    return () if database.path is None else (database.path.parent,)
+
+
 def _make(folder: Path) -> None:
     try:
         make_folders(folder)
@@ -387,12 +397,13 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _end_at_once(ledger: Path, why: str) -> NoReturn:
+def _end_at_once(ledger: Path | None, why: str) -> NoReturn:
     """Nothing is put in order first: that would be written into the ledger, and a crash loses nothing."""
-    # A disk that fails can also hang: the end must not wait for it.
-    leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
-    leaving.start()
-    leaving.join(timeout=1)
+    if ledger is not None:
+        # A disk that fails can also hang: the end must not wait for it.
+        leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
+        leaving.start()
+        leaving.join(timeout=1)
     _log.critical("ledger.distrusted", why=why, remedy="the gateway ends; its service manager has to start it again")
     os._exit(EXIT_DISTRUSTED)
 
@@ -409,8 +420,7 @@ def run(path: Path) -> int:
     settings = config.load(path)
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
-    ledger = Path(settings.ledger.url.removeprefix("sqlite:///"))
-    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=partial(_end_at_once, ledger))
+    gateway = Gateway(settings, path, clock=None, distrusted=partial(_end_at_once, settings.ledger.file))
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
         gateway.start()
