@@ -255,7 +255,9 @@ def _server(value: str) -> str:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
-        raise ValueError(f"expected {SERVER}://<user>@<host>:<port>/<database>; its host or port cannot be read") from None
+        raise ValueError(
+            f"expected {SERVER}://<user>@<host>:<port>/<database>; its host or port cannot be read"
+        ) from None
     if not parts.path.strip("/"):
         raise ValueError(f"expected {SERVER}://<user>@<host>/<database>; the name of the database is missing")
     return value

@@ -30,7 +30,7 @@ Locked = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, migrated_ledger: Path) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, ledger_url: str) -> None:
     """A ledger that is locked is busy at once."""
     monkeypatch.setattr(ledger, "BUSY_SECONDS", 0)
 
