@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 
-from hilum.ledger.database import Database
 from harness.waiting import eventually
+from hilum.ledger.database import Database
 
 _USER = "hilum"
 #: Whom the server runs as when the tests run as root, which PostgreSQL refuses.
@@ -54,8 +54,9 @@ class Server:
 
     def _as(self, program: str, *arguments: str) -> list[str]:
         command = [str(programs() / program), *arguments]
-        drop = ["setpriv", f"--reuid={_ACCOUNT}", f"--regid={_ACCOUNT}", "--init-groups", "--"]
-        return [*drop, *command] if os.geteuid() == 0 else command
+        # It ends with who started it, however that ends.
+        drop = [f"--reuid={_ACCOUNT}", f"--regid={_ACCOUNT}", "--init-groups"] if os.geteuid() == 0 else []
+        return ["setpriv", *drop, "--pdeathsig=QUIT", "--", *command]
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(self._as(program, *arguments), check=True, capture_output=True, cwd=self.folder)
@@ -107,7 +108,7 @@ class Server:
         """As ``ledger.url`` takes it."""
         return f"postgresql+psycopg://{_USER}@/{database}?host={self.folder}"
 
-    def new(self, folder: Path | None = None) -> str:
+    def new(self, _folder: Path | None = None) -> str:
         """The URL of an empty ledger, as a gateway has just made it."""
         if not self._template:
             name = f"template_{uuid.uuid4().hex[:12]}"
@@ -118,7 +119,7 @@ class Server:
             self._template = name
         return self._database(self._template)
 
-    def url(self, folder: Path | None = None) -> str:
+    def url(self, _folder: Path | None = None) -> str:
         """The URL of a database in which a gateway has still to make its ledger."""
         return self._database("template0")
 

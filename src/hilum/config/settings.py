@@ -114,14 +114,14 @@ class Ledger(Section):
 
     url: Annotated[LedgerUrl, Mark.OURS, Mark.RESTART, Mark.SECRET] = Field(
         default="sqlite:///hilum.db",
-        description="Where the ledger is: an SQLite file on a local disk, for one gateway, or a database on a PostgreSQL "
-        "server, for one or several. Better than a password in the file: the environment variable HILUM__LEDGER__URL, "
-        "or ?passfile=<file> in the URL; it is never shown.",
+        description="Where the ledger is: an SQLite file on a local disk, for one gateway, or a database on a "
+        "PostgreSQL server, for one or several. A password in it is never shown; better than to write it here are the "
+        "environment variable HILUM__LEDGER__URL, or ?passfile=<file> in the URL.",
     )
     connections: Annotated[int, Field(ge=3, le=1000), Mark.OURS, Mark.RESTART] = Field(
         default=24,
-        description="Connections that this gateway has to a PostgreSQL server at most, one more to be present there not "
-        "counted. Without meaning for SQLite.",
+        description="Connections that this gateway has to a PostgreSQL server at most, the one by which it is present "
+        "there not counted. Without meaning for SQLite.",
     )
 
     @property

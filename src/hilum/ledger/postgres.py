@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select as sockets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -126,7 +126,7 @@ class Postgres:
             )
         if state in _DAMAGED:
             return LedgerUnusableError(
-                f"the ledger {self.name} is damaged: {why}; stop the gateways, keep the server's files and restore a backup"
+                f"the ledger {self.name} is damaged: {why}; stop all gateways, keep its files, restore a backup"
             )
         return LocalError(f"the ledger {self.name} refused a statement ({state}): {why}; {error.statement}")
 
@@ -171,8 +171,9 @@ class Postgres:
     def _open(self) -> psycopg.Connection[Any]:
         """A connection outside the pools, for whom waiting for the disk is of no use."""
         options = _options(self._url, {**_ALL_SESSIONS, "synchronous_commit": "off"})
-        parts: dict[str, Any] = self._url.translate_connect_args(username="user", database="dbname")
-        return psycopg.connect(**parts, **_REACHABLE, **{**self._url.query, "options": options}, autocommit=True)
+        place: dict[str, Any] = self._url.translate_connect_args(username="user", database="dbname")
+        place |= {**_REACHABLE, **self._url.query, "options": options}
+        return psycopg.connect(**place, autocommit=True)
 
     def tell(self, words: Sequence[str]) -> None:
         """By the connection that attends; who does not attend tells nobody."""

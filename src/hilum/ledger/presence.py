@@ -1,4 +1,4 @@
-"""The connection by which a gateway is present on a PostgreSQL server: it is seen there, hears others, knows the time."""
+"""The connection by which a gateway is present on a server: it is seen there, hears others, and knows the time."""
 
 from __future__ import annotations
 
@@ -97,12 +97,7 @@ class Presence:
     def _open(self) -> psycopg.Connection[Any]:
         connection = self._connect()
         try:
-            row = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", (ATTENDED,)).fetchone()
-            if row is None or not row[0]:
-                raise LedgerUnusableError(
-                    f"somebody works on the ledger {self._name} alone (hilum fsck --repair, hilum ledger copy); "
-                    "start the gateway when that is over"
-                )
+            self._take_share(connection)
             connection.execute(f"LISTEN {_CHANNEL}")
             self._clock.measured(*min((_ask_time(connection) for _ in range(_SAMPLES)), key=_delay))
             self._measure_at = since_boot() + _MEASURE
@@ -110,6 +105,14 @@ class Presence:
             connection.close()
             raise
         return connection
+
+    def _take_share(self, connection: psycopg.Connection[Any]) -> None:
+        row = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", (ATTENDED,)).fetchone()
+        if row is None or not row[0]:
+            raise LedgerUnusableError(
+                f"somebody works on the ledger {self._name} alone (hilum fsck --repair, hilum ledger copy); "
+                "start the gateway when that is over"
+            )
 
     def _run(self) -> None:
         while not self._stopping.is_set():

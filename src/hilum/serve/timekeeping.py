@@ -44,10 +44,10 @@ class ClockStep:
                 self.owner,
                 "clock jumped",
                 now=now,
-                why=f"{self.clock.source} was put {way} by {abs(jumped).total_seconds():.0f} s since the gateway started; "
-                "its timers, and the times it writes, go on as before",
-                remedy="see to it that the clock is right; the next start takes its time from it, and gateways that share a "
-                "ledger should all take it from the same",
+                why=f"{self.clock.source} was put {way} by {abs(jumped).total_seconds():.0f} s since the gateway "
+                "started; its timers, and the times it writes, go on as before",
+                remedy="see to it that the clock is right; the next start takes its time from it, and gateways that "
+                "share a ledger should then start anew one after the other",
             )
         self._said = jumped
 
