@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from hilum.clock import KeptClock
@@ -88,6 +88,11 @@ class Database:
     def clock(self) -> KeptClock:
         """The time that its timers are compared with: the same for all gateways that attend to it."""
         return self._kind.clock
+
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """What all its connections come from, for who counts statements by their events."""
+        return self._kind.engines
 
     def write(self) -> AbstractContextManager[Connection]:
         """A transaction that is durable once the block is left.

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from hilum.clock import KeptClock
 from hilum.errors import PermanentError, TemporaryError
@@ -64,6 +64,10 @@ class Kind(Protocol):
     @property
     def path(self) -> Path | None:
         """Its file; ``None``: it is on a server."""
+
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """What all connections come from, for who listens to their events."""
 
     def connect(self, mode: Mode) -> Connection:
         """A connection whose next transaction is of that kind; the caller gives it back."""

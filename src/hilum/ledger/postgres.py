@@ -92,6 +92,11 @@ class Postgres:
         self._engines = {mode: _engine(self._url, mode, size) for mode, size in sizes.items()}
         self._presence: Presence | None = None
 
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """One for each mode."""
+        return tuple(self._engines.values())
+
     def connect(self, mode: Mode) -> Connection:
         """One of the pool of that kind."""
         return self._engines[mode].connect()

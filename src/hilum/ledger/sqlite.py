@@ -68,6 +68,11 @@ class Sqlite:
         """Its file."""
         return str(self.path)
 
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """The one that syncs, and the other."""
+        return (self._durable, self._relaxed)
+
     def connect(self, mode: Mode) -> Connection:
         """A writer takes the write lock at once: a read lock that is upgraded later can fail half-way."""
         engine = self._durable if mode is Mode.WRITE else self._relaxed

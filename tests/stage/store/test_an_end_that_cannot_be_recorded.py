@@ -14,7 +14,7 @@ from harness.data import CT_IMAGE_STORAGE, make_instance
 from hilum.association.sink import Ending
 from hilum.errors import TemporaryError
 from hilum.group.worker import CloseStep
-from hilum.ledger import database as ledger
+from hilum.ledger import sqlite as ledger
 from hilum.ledger.database import Database
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKind, StoreRequest, Uid
 from hilum.store.disk import Watermark
