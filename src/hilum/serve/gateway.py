@@ -245,6 +245,7 @@ class Gateway:
                 owner=owner,
                 clock=self._clock,
                 settings=lambda: self._assembly.delivery,
+                meter=self._metrics,
                 stopping=self._stopping,
             ),
             ProbeStep(database=database, owner=owner, settings=lambda: self._assembly.delivery),
