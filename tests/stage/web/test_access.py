@@ -519,7 +519,8 @@ def test_a_websocket_is_not_taken(filled: Office) -> None:
             sent.append(message)
 
         scope = {"type": "websocket", "path": "/api/v1/events", "headers": []}
-        await access.Access(application(filled.desk), token=None, sessions=None, hosts=frozenset())(scope, receive, send)
+        guard = access.Access(application(filled.desk), token=None, sessions=None, hosts=frozenset())
+        await guard(scope, receive, send)
 
     asyncio.run(connect())
     assert sent == [{"type": "websocket.close", "code": 1008}]
