@@ -73,7 +73,7 @@ def test_a_parked_group_is_given_to_the_workflows_again(visitor: Visitor, site: 
 def test_a_refused_instance_is_explained(visitor: Visitor) -> None:
     page = visitor.see("/")
     refused = point(page, "1 instance refused in the last day")
-    assert "answered status" in refused.inner_text()
+    assert "Answered status A900H to MODALITY" in refused.inner_text()
     refused.get_by_role("link", name="Show history").click()
     page.get_by_role("heading", name="History").wait_for()
     rows = page.locator("#live tbody tr")
