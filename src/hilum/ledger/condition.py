@@ -33,6 +33,11 @@ class Condition:
     damage: Sequence[str] | None
 
 
+def version(connection: Connection) -> str:
+    """Of the ledger's tables; the cheapest question that only a ledger that works can answer."""
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+
+
 def condition(database: Database, *, whole: bool = False) -> Condition:
     """Look at it.
 
@@ -40,9 +45,23 @@ def condition(database: Database, *, whole: bool = False) -> Condition:
         whole: Check it however large it is.
     """
     with database.read() as connection:
+<<<<<<< HEAD
         extent = database.extent(connection)
         damage = quick_check(connection) if whole or extent.size <= _CHECKED_BYTES else None
         return Condition(version=version(connection), extent=extent, damage=damage)
+=======
+        found = version(connection)
+        pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        damage = quick_check(connection) if whole or size <= _CHECKED_BYTES else None
+    return Condition(
+        version=found,
+        size=size,
+        log_size=log.stat().st_size if log.exists() else 0,
+        free=free / max(1, pages),
+        damage=damage,
+    )
+>>>>>>> main
 
 
 def last_time(connection: Connection) -> datetime | None:
