@@ -47,19 +47,21 @@ def refused(port: int) -> bool:
 
 
 def test_at_sigterm_associations_end_by_themselves_and_nobody_else_comes_in(tmp_path: Path) -> None:
-    site = Site(tmp_path, {"web": {"enabled": True, "port": 0}, "dicom": {"scp": {"drain-seconds": 60}}})
+    site = Site(tmp_path, {"web": {"enabled": True, "port": 0}, "dicom": {"scp": {"drain-seconds": 600}}})
     with GatewayProcess(site) as gateway:
         web = gateway.started["dashboard"]
+        with urllib.request.urlopen(f"{web}health/ready", timeout=120) as answer:
+            assert answer.status == 200
         with RawPeer.connect(gateway.port) as open_one, RawPeer.connect(gateway.port) as connected:
             open_one.associate()
             store(open_one, f"{_UID}.1")
             gateway.process.send_signal(signal.SIGTERM)
             eventually(lambda: refused(gateway.port), what="the listener to close")
-            with pytest.raises(urllib.error.HTTPError, match="503"):
-                urllib.request.urlopen(f"{web}health/ready", timeout=20)
-            with urllib.request.urlopen(f"{web}health/live", timeout=20) as answer:
-                assert answer.status == 200
             connected.associate()  # who had connected before is served
+            with pytest.raises(urllib.error.HTTPError, match="503"):
+                urllib.request.urlopen(f"{web}health/ready", timeout=120)
+            with urllib.request.urlopen(f"{web}health/live", timeout=120) as answer:
+                assert answer.status == 200
             for peer, uid in ((open_one, f"{_UID}.2"), (connected, f"{_UID}.3")):
                 store(peer, uid)
                 peer.release()

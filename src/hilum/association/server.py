@@ -37,7 +37,7 @@ _FIRST_LOOKUP: Final = timedelta(seconds=3)
 #: How often the listener thread looks up though nobody comes, so that others can see that it lives.
 _LOOK_SECONDS: Final = 1.0
 #: How long a connection that came before the server stops may take to ask for its association.
-_GREETING_SECONDS: Final = 5.0
+_GREETING_SECONDS: Final = 10.0
 #: How long an aborted association may take to end by itself when the server stops.
 _ABORT_SECONDS: Final = 2.0
 

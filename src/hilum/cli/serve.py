@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from hilum.cli.exit import UsageError
 from hilum.cli.options import Config, config_path
+from hilum.errors import PermanentError
 
 Roles = Annotated[
     str | None,
@@ -34,4 +36,8 @@ def command(config: Config = None, roles: Roles = None) -> None:
     from hilum.serve import run
 
     log.configure()
-    raise typer.Exit(run(config_path(config), roles=known.parse(roles) if roles else known.ALL))
+    try:
+        chosen = known.parse(roles) if roles else known.ALL
+    except PermanentError as error:
+        raise UsageError(str(error)) from None
+    raise typer.Exit(run(config_path(config), roles=chosen))

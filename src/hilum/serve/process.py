@@ -48,7 +48,7 @@ def run(path: Path, *, roles: frozenset[Role] = ALL) -> int:
     _warn_of_roles(settings, roles)
     ledger = Path(settings.ledger.url.removeprefix("sqlite:///"))
     gateway = Gateway(settings, path, roles=roles, clock=SteadyClock(), distrusted=partial(_end_at_once, ledger))
-    manager = ServiceManager.of(os.environ)
+    manager = ServiceManager.take(os.environ)
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
         gateway.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
@@ -18,6 +18,8 @@ import structlog
 _log = structlog.get_logger(__name__)
 
 _ABSTRACT: Final = "@"
+#: What of the environment is for this process alone: jobs and other children must not speak for it.
+_OURS: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,14 @@ class ServiceManager:
             address=address if address[:1] in {"/", _ABSTRACT} else "",
             watchdog=timedelta(microseconds=int(every)) if watched else None,
         )
+
+    @classmethod
+    def take(cls, environ: MutableMapping[str, str]) -> Self:
+        """As ``of``, and take it out of there."""
+        found = cls.of(environ)
+        for name in _OURS:
+            environ.pop(name, None)
+        return found
 
     def ready(self) -> None:
         """It does its work, or does it again after ``reloading``."""
@@ -73,4 +83,4 @@ class ServiceManager:
                 sock.settimeout(1)
                 sock.sendto("\n".join(assignments).encode(), name)
         except OSError as error:
-            _log.warning("service_manager.not_told", said=assignments[0], error=str(error))
+            _log.warning("manager.not_told", said=assignments[0], error=str(error))

@@ -91,6 +91,6 @@ def interfaces(facts: Facts) -> Section:
             "what its name stands for at the last look-up that worked.",
             "From the load balancers that `dicom.scp.proxies` lists the PROXY protocol of HAProxy, version 1 or 2, is "
             "required before the first PDU; the source that it tells is the one that rules and history speak of. It is "
-            "not spoken with anybody else. No other protocol is used with peers.",
+            "spoken with no other peer. No other protocol is used with peers.",
         ),
     )
