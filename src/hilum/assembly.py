@@ -275,13 +275,8 @@ def notify_of(settings: config.Settings) -> NotifySettings:
 
 
 def _webhook(one: config.Webhook) -> Webhook:
-    return Webhook(
-        url=one.url,
-        secret=one.secret,
-        authorization=one.authorization,
-        timeout=one.timeout,
-        authorities=one.ca_file,
-    )
+    server = Server(url=one.url, authorization=one.authorization, timeout=one.timeout, authorities=one.ca_file)
+    return Webhook(server=server, secret=one.secret)
 
 
 def _mail(one: config.Mail) -> Mail:

@@ -101,7 +101,6 @@ _ABOUT: Final[Mapping[str, tuple[Sequence[str], Sequence[str]]]] = MappingProxyT
         tables.jobs.name: (("workflow_name", "engine"), ("created_at", "not_before", "started_at")),
         tables.deliveries.name: (("destination",), ("queued_at",)),
         tables.destinations.name: (("id",), ("since",)),
-        tables.notices.name: (("channel",), ()),
         tables.notices.name: (("channel", "topic"), ("due_at",)),
     }
 )
