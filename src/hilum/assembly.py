@@ -211,7 +211,7 @@ def _ray(name: str, engine: config.RayEngine, payloads: Path) -> RayEngine:
         environment=engine.environment,
         runtime=engine.runtime_env,
         payloads=payloads,
-        there=engine.payloads,
+        there=engine.payloads_on_nodes,
     )
 
 

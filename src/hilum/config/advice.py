@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hilum.config.kinds import Section
+from urllib.parse import urlsplit
+
+from hilum.config.engines import RayEngine
+from hilum.config.kinds import Section, is_loopback
 from hilum.config.notifications import Security
 from hilum.config.places import KeyPath, dotted
 from hilum.config.settings import Settings
@@ -28,6 +31,7 @@ def warnings(settings: Settings) -> list[Problem]:
         found.append((("dicom", "scp", "log-dimse-datasets"), message))
     if settings.web.enabled and settings.web.port and settings.web.port == scp.port:
         found.append((("web", "port"), f"dicom.scp.port is {scp.port} too; give each a port of its own"))
+    found += _clusters(settings)
     found += _notifications(settings)
     return [
         Problem(where=settings.places.where(path), path=dotted(settings.places.written(path)), message=message)
@@ -70,6 +74,18 @@ def _lower_case(section: Section, path: KeyPath, title: str) -> list[tuple[KeyPa
         f"{title.upper()} is safer"
     )
     return [(path, message)]
+
+
+def _clusters(settings: Settings) -> list[tuple[KeyPath, str]]:
+    message = "the token is sent as it is over a connection that is not protected; use https, or a network of its own"
+    return [
+        (("engines", name, "url"), message)
+        for name, engine in settings.engines.items()
+        if isinstance(engine, RayEngine)
+        and engine.token is not None
+        and engine.url.startswith("http:")
+        and not is_loopback(urlsplit(engine.url).hostname or "")
+    ]
 
 
 def _notifications(settings: Settings) -> list[tuple[KeyPath, str]]:

@@ -73,7 +73,7 @@ def _elsewhere(value: Path) -> Path:
 
 
 _Runtime = Annotated[
-    dict[str, JsonValue],
+    Mapping[str, JsonValue],
     AfterValidator(_runtime),
     Kind("keys and values"),
     WithJsonSchema({"type": "object", "properties": {"env_vars": False}}),
@@ -82,7 +82,7 @@ _Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class RayEngine(Section):
-    """Runs a command for each job on a Ray cluster, by the Ray Jobs API; see [engines](engines.md)."""
+    """Runs a command for each job on a Ray cluster, by the Ray Jobs API; see [Ray](ray.md)."""
 
     type: Annotated[Literal["ray"], Mark.OURS] = Field(description="Runs a command for each job on a Ray cluster.")
     url: Annotated[Url, Mark.OURS] = Field(
@@ -96,7 +96,7 @@ class RayEngine(Section):
         default=None,
         description="PEM file with the certificates to verify the server by, if those of the system do not suffice.",
     )
-    payloads: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
+    payloads_on_nodes: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
         default=None,
         description="Where the nodes of the cluster see storage.payloads. Left out, in the same place as the gateway.",
     )

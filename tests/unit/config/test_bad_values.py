@@ -223,7 +223,7 @@ CASES = [
         "write environment variables under environment",
     ),
     (RAY + "runtime-env: [x]}}", "1:78", "engines.a.runtime-env", "expected keys and values, found a list"),
-    (RAY + "payloads: mnt/x}}", "1:75", "engines.a.payloads", "a folder that begins with /"),
+    (RAY + "payloads-on-nodes: mnt/x}}", "1:84", "engines.a.payloads-on-nodes", "a folder that begins with /"),
     (RAY + "gpus: -1}}", "1:71", "engines.a.gpus", "expected a number from 0 to 1000000"),
     (RAY + "labels: {zone: 3}}}", "1:80", "engines.a.labels.zone", "put it in quotes"),
     (RAY + "grace: 3}}", "1:65", "engines.a.grace", "only those of the type 'process' have it"),
