@@ -119,8 +119,8 @@ def test_an_exit_code_a_folder_that_is_not_shared_and_a_lack_are_told(head: RayH
         "Ray did not start it within 2 s; it asks for 1 CPU and 1 GPU: no node of the cluster has a GPU"
     )
     found = end_of(failing, run)
-    assert (found.phase, found.exit_code) == (Phase.FAILED, 7)
-    assert "exit code 7" in found.reason
+    reason = "the command ended with exit code 7; its log says why"
+    assert found == Status(phase=Phase.FAILED, exit_code=7, reason=reason)
     assert "no weights" in failing.logs(run, 100)
     assert "does not see the folder of the job" in end_of(unshared, elsewhere).reason
 
