@@ -107,11 +107,11 @@ def test_a_job_runs_once_and_its_results_are_the_job_s(head: RayHead, run: Run) 
 def test_an_exit_code_a_folder_that_is_not_shared_and_a_lack_are_told(head: RayHead, run: Run) -> None:
     failing = engine_of(head, "echo no weights; exit 7")
     failing.submit(run)
-    elsewhere = replace(run, job_id=JobId("e" * 32))
+    elsewhere = replace(run, attempt=2)
     (unshared := engine_of(head, "true", payloads=run.folder.parent, there=Path("/nowhere"))).submit(elsewhere)
     limits = Limits(pending=timedelta(seconds=2), run=timedelta(seconds=LONG))
     (starving := engine_of(head, "true", wanted=Wanted(gpus=1), limits=limits)).submit(
-        hungry := replace(run, job_id=JobId("f" * 32))
+        hungry := replace(run, attempt=3)
     )
     found = end_of(starving, hungry)
     assert found.phase is Phase.FAILED

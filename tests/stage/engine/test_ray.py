@@ -279,6 +279,7 @@ def test_a_job_whose_folder_is_gone_is_stopped_all_the_same_and_never_runs_again
     run.folder.rmdir()
     engine.cancel(run)
     assert ray.jobs[FIRST]["status"] == "STOPPED"
+    assert state(engine, run) == Status(phase=Phase.FAILED, reason=f"the job's folder {run.folder} is gone")
     with pytest.raises(PermanentError, match="gone"):
         engine.submit(run)
 

@@ -179,6 +179,9 @@ class RayEngine:
                 case Ended():
                     return self._over(run, attempt, next_)
         except OSError as error:
+            ended = found is None or found.state not in {policy.State.PENDING, policy.State.RUNNING}
+            if ended and not run.folder.exists():
+                return Status(phase=Phase.FAILED, reason=f"the job's folder {run.folder} is gone")
             return _unseen(error)
 
     def _unknown(self, run: Run, attempt: Attempt, record: Record | None) -> Status:
