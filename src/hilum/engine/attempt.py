@@ -69,6 +69,24 @@ def exit_record(reason: str, message: str, *, exit_code: int | None = None, sign
     return json.dumps(record, indent=1) + "\n"
 
 
+def read_record(folder: str, name: str) -> dict[str, object] | None:
+    """A record, by its keys; ``None`` when there is none, empty when it is damaged.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
+    import json  # noqa: PLC0415
+
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            record = json.loads(file.read())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def utc_text() -> str:
     """The present, for people who read the records; nothing is computed from it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,78 @@
+"""Keeps a Ray head for a test: starts it, ends it, and leaves no process of it. Started by ``harness.ray``.
+
+Whatever Ray starts stays below this process, since it adopts what loses its parent. It is told by lines on its standard
+input, ``start`` and ``stop``, and answers each by one; when the input ends, because the test has or was killed, it ends
+everything and itself. Its arguments are Ray's program and the arguments of that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+_SET_CHILD_SUBREAPER = 36
+_DEADLINE = 60.0
+
+
+def descendants() -> list[int]:
+    """What was started from here and lives."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] not in {"Z", "X"}:
+                parents[int(entry.name)] = int(fields[1])
+    found: set[int] = set()
+    while more := {pid for pid, parent in parents.items() if parent in found | {os.getpid()}} - found:
+        found |= more
+    return sorted(found)
+
+
+def reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def end_all() -> None:
+    until = time.monotonic() + _DEADLINE
+    while pids := descendants():
+        if time.monotonic() > until:
+            raise TimeoutError(f"these do not end: {pids}")
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        reap()
+        time.sleep(0.01)
+    reap()
+
+
+def main() -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        for line in sys.stdin:
+            if line == "start\n":
+                said = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+                print("started" if said.returncode == 0 else f"failed: {said.stdout} {said.stderr}".replace("\n", " "))
+            else:
+                end_all()
+                print("stopped")
+            sys.stdout.flush()
+    finally:
+        end_all()
+
+
+if __name__ == "__main__":
+    main()
