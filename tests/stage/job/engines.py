@@ -21,6 +21,7 @@ class ToldEngine:
     def __init__(self) -> None:
         self.submitted: list[Run] = []
         self.cancelled: list[Run] = []
+        self.collected: list[Run] = []
         self.asked = 0
         self.phases: dict[JobId, Status] = {}
         self.errors: list[Exception] = []
@@ -38,6 +39,10 @@ class ToldEngine:
         if self.unreachable:
             raise self.unreachable
         return {run.job_id: self.phases.get(run.job_id, Status(phase=Phase.LOST)) for run in runs}
+
+    def collect(self, run: Run) -> Status:
+        self.collected.append(run)
+        return self.phases[run.job_id]
 
     def cancel(self, run: Run) -> None:
         self.cancelled.append(run)
@@ -66,7 +71,7 @@ class Work:
         self.desk = self.planning.desk
         self.clock = self.desk.clock
         self.submit = SubmitStep(database=self.desk.database, owner="gateway", settings=self.settings)
-        self.watch = WatchStep(database=self.desk.database, owner="gateway", settings=self.settings)
+        self.watch = WatchStep(database=self.desk.database, owner="gateway", settings=self.settings, patience=60)
 
     def settings(self) -> EngineSettings:
         return EngineSettings(

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 
 from hilum.engine import port
+from hilum.exchange import printable
 
 #: The longest path of a file within ``input/`` or ``output/``, in bytes of UTF-8.
 _LONGEST_PATH: Final = 1000
@@ -98,7 +99,7 @@ def job_of(document: Any) -> Job:  # noqa: ANN401 - whatever JSON says
         raise ValueError("'missing' is not a list of paths")
     return Job(
         stage=Stage(stage),
-        reason=_line(reason or ""),
+        reason=printable(reason or ""),
         exit_code=code,
         missing=None if missing is None else frozenset(missing),
     )
@@ -110,12 +111,12 @@ def jobs_of(document: Any, keys: frozenset[str]) -> Mapping[str, Job]:  # noqa: 
     Raises:
         ValueError: There is not; the message says what is wrong.
     """
-    listed = _object(document, "the stages of jobs").get("jobs")
-    if not isinstance(listed, list):
-        raise ValueError("'jobs' is not a list")
-    found = {fields["key"]: job_of(fields) for one in listed if "key" in (fields := _object(one, "a job"))}
+    listed = _list(document, "jobs")
+    found = {str(fields.get("key")): job_of(fields) for fields in (_object(one, "a job") for one in listed)}
     if lacking := keys - found.keys():
-        raise ValueError(f"it says nothing of {min(lacking)}, which it was asked about; one unknown has the stage unknown")
+        raise ValueError(
+            f"it says nothing of {min(lacking)}, which it was asked about; one unknown has the stage unknown"
+        )
     return {key: found[key] for key in keys}
 
 
@@ -128,11 +129,8 @@ def contents_of(document: Any, *, largest: int) -> tuple[Content, ...]:  # noqa:
     Raises:
         ValueError: The list is not one, or has a file that must not be written; the message says why.
     """
-    listed = _object(document, "a list of files").get("files")
-    if not isinstance(listed, list):
-        raise ValueError("'files' is not a list")
     found: dict[str, Content] = {}
-    for one in listed:
+    for one in _list(document, "files"):
         content = _content(_object(one, "a file"), largest)
         if content.path in found:
             raise ValueError(f"{_shown(content.path)} is listed twice")
@@ -168,14 +166,16 @@ def _object(document: object, what: str) -> Mapping[str, Any]:
     return document
 
 
+def _list(document: object, name: str) -> list[Any]:
+    listed = _object(document, f"an object with '{name}'").get(name)
+    if not isinstance(listed, list):
+        raise ValueError(f"{name!r} is not a list")  # noqa: TRY004 - likewise
+    return listed
+
+
 def _is_number(value: object, *, optional: bool) -> bool:
     return (optional and value is None) or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _shown(value: object) -> str:
-    return _line(repr(value))[:80]
-
-
-def _line(text: str) -> str:
-    """One line that spoils no terminal."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:300]
+    return printable(repr(value))[:80]

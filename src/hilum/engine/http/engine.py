@@ -88,8 +88,10 @@ class HttpEngine:
             attempt.finish()
         except PermanentError as error:
             return Status(phase=Phase.FAILED, reason=str(error))
-        except FileExistsError as error:
-            return Status(phase=Phase.FAILED, reason=f"it succeeded, but output/job.done cannot be made: {error.strerror}")
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            where = f" {error.filename}" if error.filename else ""
+            why = f"it succeeded, but its results or job.done cannot be written: {error.strerror}{where}"
+            return Status(phase=Phase.FAILED, reason=why)
         except OSError as error:
             raise TemporaryError(f"the results of {run.job_name} cannot be written: {error}") from error
         return Status(phase=Phase.SUCCEEDED)

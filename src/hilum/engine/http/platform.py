@@ -18,7 +18,7 @@ from hilum.clock import Clock, utc_now
 from hilum.engine.http.answers import Content, Job, Stage, contents_of, job_of, jobs_of
 from hilum.engine.port import UnwellError
 from hilum.errors import PermanentError
-from hilum.exchange import Answer, NoAnswer, Server
+from hilum.exchange import Answer, NoAnswer, Server, printable
 from hilum.signature import signed_headers
 
 #: Of the platform API; a platform with another one cannot be talked to.
@@ -158,17 +158,13 @@ class Platform:
     def _signed(self, method: str, below: str, body: Iterator[bytes] | Sequence[bytes]) -> dict[str, str]:
         return signed_headers(self.secret, f"{method} {below}", self.clock(), body)
 
-    def _told(
-        self, method: str, below: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Answer:
+    def _told(self, method: str, below: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
         """What it said, good or bad."""
         every = {**(headers or {}), **self._signed(method, below, [body])}
         answer = self.server.ask(method, below, headers=every, body=body, limit=_LONGEST_LIST)
         return self._answer(answer)
 
-    def _asked(
-        self, method: str, below: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
-    ) -> Answer:
+    def _asked(self, method: str, below: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
         return self._taken(self._told(method, below, headers=headers, body=body))
 
     def _answer(self, answer: Answer | NoAnswer) -> Answer:
@@ -181,7 +177,7 @@ class Platform:
         answer = self._answer(answer)
         if answer.success:
             return answer
-        said = f"{self._who}, {answer.why}"
+        said = f"{self._who}, {_said(answer)}"
         key = f"engines.{self.name}"
         match answer.status:
             case 401:
@@ -234,6 +230,18 @@ class Platform:
         raise UnwellError(f"{self._who}: its answer is not what the platform API says: {what}; a fault of the platform")
 
 
+def _said(answer: Answer) -> str:
+    """What a platform says for people, which is in the answer's detail. Source: RFC 9457 3.1.4."""
+    try:
+        document = answer.document()
+    except ValueError:
+        return answer.why
+    detail = document.get("detail") if isinstance(document, dict) else None
+    if not isinstance(detail, str) or 300 <= answer.status < 400:
+        return answer.why
+    return f"answered {answer.said}: {printable(detail)}"
+
+
 def _is_unknown(answer: Answer) -> bool:
     """The platform itself says that there is no such job: others answer 404, too, when an address is wrong."""
     if answer.status != 404:
@@ -253,4 +261,3 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
     file.seek(0)
     while piece := file.read(_PIECE):
         yield piece
-
