@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _SET_CHILD_SUBREAPER = 36
@@ -37,11 +38,9 @@ def descendants() -> list[int]:
 
 
 def reap() -> None:
-    try:
+    with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    except ChildProcessError:
-        pass
 
 
 def end_all() -> None:
@@ -50,10 +49,8 @@ def end_all() -> None:
         if time.monotonic() > until:
             raise TimeoutError(f"these do not end: {pids}")
         for pid in pids:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         reap()
         time.sleep(0.01)
     reap()
@@ -64,7 +61,9 @@ def main() -> None:
     try:
         for line in sys.stdin:
             if line == "start\n":
-                said = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+                said = subprocess.run(
+                    sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+                )
                 print("started" if said.returncode == 0 else f"failed: {said.stdout} {said.stderr}".replace("\n", " "))
             else:
                 end_all()
