@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,6 +56,20 @@ class ToldEngine:
 
     def end(self, job: str, phase: Phase, reason: str = "") -> None:
         self.phases[JobId(job)] = Status(phase=phase, reason=reason)
+
+
+class HangingEngine(ToldEngine):
+    """Does not answer a question before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def status(self, runs: Sequence[Run]) -> Mapping[JobId, Status]:
+        self.asked += 1
+        self.go.wait()
+        self.asked -= 1
+        return super().status(runs)
 
 
 @dataclass

@@ -30,6 +30,8 @@ _LONGEST_LIST: Final = 32 * 1024 * 1024
 #: A file gets, beside the time of a request, a second for each of so many bytes.
 _SLOWEST: Final = 1_000_000
 _PIECE: Final = 1024 * 1024
+#: People wait for a log.
+_LOG_SECONDS: Final = 5
 #: The longest that a platform can ask to be left in peace.
 _LONGEST_WAIT: Final = timedelta(hours=1)
 
@@ -116,7 +118,8 @@ class Platform:
 
     def log(self, key: str, tail: int) -> bytes:
         """The last lines of what a job wrote; empty if it is not known."""
-        answer = self._told("GET", f"/jobs/{_quoted(key)}/log?tail={tail}")
+        soon = min(self.server.timeout, _LOG_SECONDS)
+        answer = self._told("GET", f"/jobs/{_quoted(key)}/log?tail={tail}", timeout=soon)
         return b"" if _is_unknown(answer) else self._taken(answer).body
 
     def outputs(self, key: str, *, largest: int) -> tuple[Content, ...] | None:
