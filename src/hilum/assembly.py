@@ -203,7 +203,7 @@ def _http(name: str, engine: config.HttpEngine, settings: config.Settings) -> Ht
         platform=Platform(name=name, server=server, secret=engine.secret),
         files=Files(engine.files),
         payloads=settings.storage.payloads,
-        there=engine.payloads,
+        there=engine.payloads_on_platform,
         largest=int(settings.dicom.scp.limits.object_gb * _GB),
     )
 
@@ -230,7 +230,7 @@ def _ray(name: str, engine: config.RayEngine, payloads: Path) -> RayEngine:
         environment=engine.environment,
         runtime=engine.runtime_env,
         payloads=payloads,
-        there=engine.payloads,
+        there=engine.payloads_on_nodes,
     )
 
 

@@ -60,7 +60,7 @@ def test_what_is_received_is_run_by_the_platform_and_its_results_reach_the_pacs(
 ) -> None:
     files = make_series(tmp_path / "ct", 3)
     with serve_jobs(*COPY) as url:
-        eventually(lambda: is_up(url), what="the platform")
+        eventually(lambda: is_up(url), seconds=60, what="the platform")
         with make_site(keys(pacs, url)) as site:
             send(site.port, *files)
             [job] = site.wait_for_jobs(1)
@@ -73,7 +73,7 @@ def test_what_is_received_is_run_by_the_platform_and_its_results_reach_the_pacs(
 
 def test_a_program_that_fails_is_told_with_its_log(make_site: Callable[..., Site], pacs: Pacs, tmp_path: Path) -> None:
     with serve_jobs("sh", "-c", "echo no GPU; exit 3") as url:
-        eventually(lambda: is_up(url), what="the platform")
+        eventually(lambda: is_up(url), seconds=60, what="the platform")
         with make_site(keys(pacs, url)) as site:
             send(site.port, *make_series(tmp_path / "ct", 1))
             job = eventually(

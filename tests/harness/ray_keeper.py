@@ -2,16 +2,19 @@
 
 Whatever Ray starts stays below this process, since it adopts what loses its parent. It is told by lines on its standard
 input, ``start`` and ``stop``, and answers each by one; when the input ends, because the test has or was killed, it ends
-everything and itself. Its arguments are Ray's program and the arguments of that.
+everything and itself. Its arguments are Ray's program and the arguments of that. In a network namespace of its own it
+is told ``loopback`` first, and takes that up.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -56,19 +59,29 @@ def end_all() -> None:
     reap()
 
 
+def run(command: list[str]) -> str:
+    """Run a program to its end, or to that of the test; empty if it went well, otherwise what it said."""
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT) as process,
+    ):
+        while process.poll() is None:
+            if select.select([sys.stdin], [], [], 0.1)[0]:
+                end_all()
+        said.seek(0)
+        return "" if process.returncode == 0 else f"failed: {said.read().decode(errors='replace')}".replace("\n", " ")
+
+
 def main() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
-        for line in sys.stdin:
-            if line == "start\n":
-                said = subprocess.run(
-                    sys.argv[1:], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-                )
-                print("started" if said.returncode == 0 else f"failed: {said.stdout} {said.stderr}".replace("\n", " "))
-            else:
+        while word := os.read(sys.stdin.fileno(), 100):
+            if word == b"stop\n":
                 end_all()
-                print("stopped")
-            sys.stdout.flush()
+                print("stopped", flush=True)
+            else:
+                start = word == b"start\n"
+                print(run(sys.argv[1:] if start else ["ip", "link", "set", "lo", "up"]) or "started", flush=True)
     finally:
         end_all()
 

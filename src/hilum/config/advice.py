@@ -82,11 +82,13 @@ def _engines(settings: Settings) -> list[tuple[KeyPath, str]]:
             continue
         host = urlsplit(engine.url).hostname or ""
         if engine.token is not None and engine.url.startswith("http:") and not is_loopback(host):
-            message = "the token is sent as it is over a connection that is not protected; use https"
+            message = (
+                "the token is sent as it is over a connection that is not protected; use https, or a network of its own"
+            )
             found.append((("engines", name, "url"), message))
-        if isinstance(engine, HttpEngine) and engine.files is Files.HTTP and engine.payloads is not None:
+        if isinstance(engine, HttpEngine) and engine.files is Files.HTTP and engine.payloads_on_platform is not None:
             message = "it means nothing while files go by HTTP; remove it, or set files to shared"
-            found.append((("engines", name, "payloads"), message))
+            found.append((("engines", name, "payloads-on-platform"), message))
     return found
 
 

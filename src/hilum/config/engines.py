@@ -75,7 +75,7 @@ def _elsewhere(value: Path) -> Path:
 
 
 _Runtime = Annotated[
-    dict[str, JsonValue],
+    Mapping[str, JsonValue],
     AfterValidator(_runtime),
     Kind("keys and values"),
     WithJsonSchema({"type": "object", "properties": {"env_vars": False}}),
@@ -84,7 +84,7 @@ _Amount = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class RayEngine(Section):
-    """Runs a command for each job on a Ray cluster, by the Ray Jobs API; see [engines](engines.md)."""
+    """Runs a command for each job on a Ray cluster, by the Ray Jobs API; see [Ray](ray.md)."""
 
     type: Annotated[Literal["ray"], Mark.OURS] = Field(description="Runs a command for each job on a Ray cluster.")
     url: Annotated[Url, Mark.OURS] = Field(
@@ -95,7 +95,7 @@ class RayEngine(Section):
         default=None, repr=False, description="The cluster's token (RAY_AUTH_TOKEN), if it asks for one."
     )
     ca_file: Annotated[File | None, Mark.OURS] = Field(default=None, description=_AUTHORITIES)
-    payloads: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
+    payloads_on_nodes: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
         default=None,
         description="Where the nodes of the cluster see storage.payloads. Left out, in the same place as the gateway.",
     )
@@ -164,7 +164,7 @@ class HttpEngine(Section):
         default=Files.SHARED,
         description="How inputs and results go: shared = the platform sees the job's folder; http = by the API.",
     )
-    payloads: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
+    payloads_on_platform: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
         default=None,
         description="Where the platform sees storage.payloads. Left out, in the same place as the gateway.",
     )

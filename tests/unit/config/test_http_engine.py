@@ -28,7 +28,7 @@ def advice(settings: Settings) -> list[str]:
 def test_an_address_is_enough(tmp_path: Path) -> None:
     found = engine(loaded(tmp_path, "url: https://example.org/hilum"))
     assert (found.timeout, found.poll_seconds, found.max_jobs, found.attempts) == (30, 2, 4, 2)
-    assert (found.token, found.secret, found.files, found.payloads) == (None, None, "shared", None)
+    assert (found.token, found.secret, found.files, found.payloads_on_platform) == (None, None, "shared", None)
 
 
 def test_files_of_authorities_lie_beside_the_configuration(tmp_path: Path) -> None:
@@ -60,5 +60,5 @@ def test_a_token_over_a_connection_that_is_not_protected_is_warned_of(tmp_path: 
 
 
 def test_a_folder_there_means_nothing_while_files_go_by_http(tmp_path: Path) -> None:
-    (found,) = advice(loaded(tmp_path, "url: https://x.org, files: http, payloads: /mnt/x"))
-    assert found.startswith("engines.gpu.payloads: it means nothing while files go by HTTP")
+    (found,) = advice(loaded(tmp_path, "url: https://x.org, files: http, payloads-on-platform: /mnt/x"))
+    assert found.startswith("engines.gpu.payloads-on-platform: it means nothing while files go by HTTP")

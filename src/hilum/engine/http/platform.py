@@ -161,10 +161,18 @@ class Platform:
     def _signed(self, method: str, below: str, body: Iterator[bytes] | Sequence[bytes]) -> dict[str, str]:
         return signed_headers(self.secret, f"{method} {below}", self.clock(), body)
 
-    def _told(self, method: str, below: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:
+    def _told(
+        self,
+        method: str,
+        below: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        timeout: float | None = None,
+    ) -> Answer:
         """What it said, good or bad."""
         every = {**(headers or {}), **self._signed(method, below, [body])}
-        answer = self.server.ask(method, below, headers=every, body=body, limit=_LONGEST_LIST)
+        answer = self.server.ask(method, below, headers=every, body=body, limit=_LONGEST_LIST, timeout=timeout)
         return self._answer(answer)
 
     def _asked(self, method: str, below: str, *, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Answer:

@@ -361,7 +361,7 @@ def _failed(found: Told, wanted: Wanted) -> Ended:
     if found.exit_code == REFUSED and any(line.startswith(NOT_SHARED) for line in found.message.splitlines()):
         why = (
             "the node that ran it does not see the folder of the job: storage.payloads has to be on a file system that "
-            "the cluster shares; if it has another path there, say so by payloads"
+            "the cluster shares; if it has another path there, say so by payloads-on-nodes"
         )
         return Ended(phase=Phase.FAILED, why=why, exit_code=found.exit_code)
     if found.exit_code < 0:
