@@ -17,6 +17,7 @@ from hilum.association.peer import Peer
 from hilum.association.settings import AcceptorSettings, RequestorTimeouts
 from hilum.deliver.settings import DeliverySettings
 from hilum.engine.folder import FolderEngine
+from hilum.engine.http import Files, HttpEngine, Platform
 from hilum.engine.port import Engine, Run
 from hilum.engine.process import ProcessEngine
 from hilum.engine.ray import Cluster, Limits, RayEngine, Wanted
@@ -185,8 +186,26 @@ def engine_of(settings: config.Settings, name: str) -> Engine:
             )
         case config.RayEngine():
             return _ray(name, engine, settings.storage.payloads)
+        case config.HttpEngine():
+            return _http(name, engine, settings)
         case never:
             assert_never(never)
+
+
+def _http(name: str, engine: config.HttpEngine, settings: config.Settings) -> HttpEngine:
+    server = Server(
+        url=engine.url,
+        authorization=None if engine.token is None else f"Bearer {engine.token}",
+        timeout=engine.timeout,
+        authorities=engine.ca_file,
+    )
+    return HttpEngine(
+        platform=Platform(name=name, server=server, secret=engine.secret),
+        files=Files(engine.files),
+        payloads=settings.storage.payloads,
+        there=engine.payloads_on_platform,
+        largest=int(settings.dicom.scp.limits.object_gb * _GB),
+    )
 
 
 def _ray(name: str, engine: config.RayEngine, payloads: Path) -> RayEngine:
@@ -232,7 +251,7 @@ def _watch_every(settings: config.Settings, engine: config.Engine) -> timedelta:
     match engine:
         case config.ProcessEngine():
             return _PROCESS_WATCH
-        case config.RayEngine():
+        case config.RayEngine() | config.HttpEngine():
             return timedelta(seconds=engine.poll_seconds)
         case config.FolderEngine():
             return timedelta(seconds=settings.storage.scan_seconds)

@@ -24,7 +24,9 @@ def command(
     ] = False,
     probe: Annotated[
         bool,
-        typer.Option("--probe", help="Also ask each destination for a C-ECHO, and clusters whether they take jobs."),
+        typer.Option(
+            "--probe", help="Also ask each destination for a C-ECHO, and clusters and platforms whether they take jobs."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -80,10 +82,10 @@ def _processor_faults(settings: Settings) -> list[str]:
 
 def _engine_faults(settings: Settings, *, remote: bool) -> list[str]:
     from hilum.assembly import engine_of
-    from hilum.config import RayEngine
+    from hilum.config import HttpEngine, RayEngine
     from hilum.engine.port import Unhealthy
 
-    asked = [name for name, one in settings.engines.items() if remote or not isinstance(one, RayEngine)]
+    asked = [name for name, one in settings.engines.items() if remote or not isinstance(one, HttpEngine | RayEngine)]
     health = (engine_of(settings, name).probe() for name in asked)
     return [one.why for one in health if isinstance(one, Unhealthy)]
 

@@ -6,7 +6,7 @@ from hilum.config.advice import warnings
 from hilum.config.changes import Reload, diff, needs_restart
 from hilum.config.dicom import AE, AbortedAssociations, Destination, Durability, Scp, Scu, Source
 from hilum.config.effective import dump, tree
-from hilum.config.engines import Engine, FolderEngine, ProcessEngine, RayEngine
+from hilum.config.engines import Engine, FolderEngine, HttpEngine, ProcessEngine, RayEngine
 from hilum.config.loader import load, loads
 from hilum.config.notifications import Expected, Mail, Notifications, Webhook
 from hilum.config.schema import json_schema
@@ -21,6 +21,7 @@ __all__ = [
     "Engine",
     "Expected",
     "FolderEngine",
+    "HttpEngine",
     "Mail",
     "Notifications",
     "ProcessEngine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,6 +31,7 @@ _COMMAND = (
     "Program and arguments, without a shell. {input}, {output}, {job} and {workflow} are replaced by the job's two "
     "folders, its id and its workflow."
 )
+_AUTHORITIES = "PEM file with the certificates to verify the server by, if those of the system do not suffice."
 _ATTEMPTS = "How often a job is started before it counts as failed."
 _ENVIRONMENT = "Environment variables for the command, beside those that Hilum sets."
 
@@ -92,10 +94,7 @@ class RayEngine(Section):
     token: Annotated[Text | None, Mark.OURS, Mark.SECRET] = Field(
         default=None, repr=False, description="The cluster's token (RAY_AUTH_TOKEN), if it asks for one."
     )
-    ca_file: Annotated[File | None, Mark.OURS] = Field(
-        default=None,
-        description="PEM file with the certificates to verify the server by, if those of the system do not suffice.",
-    )
+    ca_file: Annotated[File | None, Mark.OURS] = Field(default=None, description=_AUTHORITIES)
     payloads_on_nodes: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
         default=None,
         description="Where the nodes of the cluster see storage.payloads. Left out, in the same place as the gateway.",
@@ -137,7 +136,48 @@ class RayEngine(Section):
     )
 
 
-Engine = Annotated[FolderEngine | ProcessEngine | RayEngine, Field(discriminator="type")]
+class Files(StrEnum):
+    """How files come to a platform, and results from it."""
+
+    SHARED = "shared"
+    HTTP = "http"
+
+
+class HttpEngine(Section):
+    """Has each job run by a platform, by the [platform API](platform-api.md)."""
+
+    type: Annotated[Literal["http"], Mark.OURS] = Field(description="Has jobs run by a platform over HTTP.")
+    url: Annotated[Url, Mark.OURS] = Field(
+        description="Address of the platform API. The certificate of https is verified."
+    )
+    token: Annotated[Text | None, Mark.OURS, Mark.SECRET] = Field(
+        default=None, repr=False, description="Sent as Authorization: Bearer, if the platform asks for a token."
+    )
+    secret: Annotated[Text | None, Mark.OURS, Mark.SECRET] = Field(
+        default=None, repr=False, description="Key that each request is signed with. Left out, it is not signed."
+    )
+    ca_file: Annotated[File | None, Mark.OURS] = Field(default=None, description=_AUTHORITIES)
+    timeout: Annotated[SomeSeconds, Mark.OURS] = Field(
+        default=30, description="Seconds for a whole request; for a file a second more for each 1,000,000 bytes."
+    )
+    files: Annotated[Files, Mark.OURS] = Field(
+        default=Files.SHARED,
+        description="How inputs and results go: shared = the platform sees the job's folder; http = by the API.",
+    )
+    payloads_on_platform: Annotated[Annotated[Folder, AfterValidator(_elsewhere)] | None, Mark.OURS] = Field(
+        default=None,
+        description="Where the platform sees storage.payloads. Left out, in the same place as the gateway.",
+    )
+    max_jobs: Annotated[int, Mark.OURS] = Field(
+        default=4, ge=1, le=1000, description="Jobs of this engine that the platform has at a time."
+    )
+    attempts: Annotated[int, Mark.OURS] = Field(default=2, ge=1, le=100, description=_ATTEMPTS)
+    poll_seconds: Annotated[SomeSeconds, Mark.OURS] = Field(
+        default=2, description="Seconds between two questions to the platform how its jobs are."
+    )
+
+
+Engine = Annotated[FolderEngine | ProcessEngine | RayEngine | HttpEngine, Field(discriminator="type")]
 
 
 def with_folder(engines: Mapping[str, Engine]) -> Mapping[str, Engine]:
@@ -151,6 +191,6 @@ def beneath(engines: Mapping[str, Engine], folder: Path) -> Mapping[str, Engine]
 
 
 def _beneath(engine: Engine, folder: Path) -> Engine:
-    if not isinstance(engine, RayEngine) or engine.ca_file is None:
+    if not isinstance(engine, RayEngine | HttpEngine) or engine.ca_file is None:
         return engine
     return engine.model_copy(update={"ca_file": folder / engine.ca_file})

@@ -89,7 +89,7 @@ def _unknown_key(tree: object, path: KeyPath) -> str:
         return f"an engine of the type '{own}' has no key '{word}'; only those of the type {others} have it"
     known = list(keys.fields_of(section)) if section else []
     meant = nearest(word.replace("_", "-"), known)
-    elsewhere = [key.path for key in keys.all_keys() if key.name == word]
+    elsewhere = list(dict.fromkeys(key.path for key in keys.all_keys() if key.name == word))
     below = [found for found in elsewhere if found.startswith(f"{dotted(path[:-1])}.")]
     if meant:
         return f"unknown key '{word}'; did you mean {keys.listed([repr(meant), *below], 'or')}?"

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 from hilum import words
 from hilum.assembly import engine_of
-from hilum.config import Engine, FolderEngine, ProcessEngine, RayEngine, Settings
+from hilum.config import Engine, FolderEngine, HttpEngine, ProcessEngine, RayEngine, Settings
 from hilum.doctor.check import Check, Grade
 from hilum.engine.port import Unhealthy
 from hilum.ledger.condition import Condition
@@ -87,6 +87,8 @@ def _what(entry: Engine) -> str:
             return "waits for output/job.done"
         case ProcessEngine():
             return f"runs {entry.command[0]}"
+        case HttpEngine():
+            return f"the platform at {entry.url} answers"
         case RayEngine():
             return f"the Ray cluster at {entry.url} answers, and has a node that may run {entry.command[0]}"
         case never:

@@ -140,6 +140,19 @@ def sync_tree(folder: str) -> None:
         sync(path)
 
 
+def give_fresh_output(job: str, attempt: int) -> None:
+    """Give the attempt an empty ``output/``: what the one before left is moved aside. Repeatable until the start."""
+    output = os.path.join(job, "output")
+    if attempt > 1:
+        former = os.path.join(job, "run", str(attempt - 1))
+        make_folder(former)
+        aside = os.path.join(former, "output")
+        if not os.path.lexists(aside) and os.path.lexists(output):
+            os.rename(output, aside)
+            sync(former)
+    make_folder(output)
+
+
 def mark_done(job: str) -> None:
     """Make ``output/job.done``, durable; one that is there stays.
 
