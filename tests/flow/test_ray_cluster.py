@@ -97,6 +97,7 @@ def test_a_job_runs_once_and_its_results_are_the_job_s(head: RayHead, run: Run) 
     assert engine.cluster.submit(request) is True
     assert engine.submit(run) == submission
     assert end_of(engine, run) == Status(phase=Phase.SUCCEEDED, exit_code=0)
+    assert engine.collect(run) == Status(phase=Phase.SUCCEEDED, exit_code=0)
     assert {one.name for one in (run.folder / "output").iterdir()} == {"a.dcm", "job.done"}
     assert (run.folder / "runs").read_text() == "x\n"
     log = engine.logs(run, 100)

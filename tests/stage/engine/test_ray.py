@@ -53,6 +53,12 @@ def state(engine: Engine, run: Run) -> Status:
     return engine.status([run])[run.job_id]
 
 
+def result(engine: Engine, run: Run) -> Status:
+    """What becomes of it once it has ended."""
+    status = state(engine, run)
+    return engine.collect(run) if status.phase is Phase.SUCCEEDED else status
+
+
 def finishes(ray: FakeRay, run: Run, **files: str) -> None:
     """As the command would, and Ray after it."""
     for name, text in files.items():
@@ -77,6 +83,9 @@ def test_a_job_is_submitted_runs_and_its_results_are_the_job_s(ray: FakeRay, run
     ray.logs[FIRST] = b"one\ntwo\n"
     finishes(ray, run, **{"a.dcm": "result"})
     assert state(engine, run) == Status(phase=Phase.SUCCEEDED, exit_code=0)
+    assert list((run.folder / "output").iterdir()) == []
+    for _ in range(2):
+        assert engine.collect(run) == Status(phase=Phase.SUCCEEDED, exit_code=0)
     assert {one.name for one in (run.folder / "output").iterdir()} == {"a.dcm", "job.done"}
     assert engine.logs(run, 1) == "two"
 
@@ -88,6 +97,7 @@ def test_its_end_is_remembered_when_the_cluster_has_forgotten_it(ray: FakeRay, r
     finishes(ray, run)
     assert state(engine, run).phase is Phase.SUCCEEDED
     ray.forget()
+    assert engine.collect(run).phase is Phase.SUCCEEDED
     asked = len(ray.asked)
     assert state(engine, run).phase is Phase.SUCCEEDED
     assert engine.logs(run, 5) == "what it wrote"
@@ -201,7 +211,7 @@ def test_a_job_that_the_cluster_has_forgotten_is_lost_and_its_next_attempt_is_an
     # Something of the first attempt still runs on a node that was cut off.
     (run.folder / "run" / "1" / "output" / "late.dcm").write_text("late")
     finishes(ray, again, **{"good.dcm": "good"})
-    assert state(engine, again).phase is Phase.SUCCEEDED
+    assert result(engine, again).phase is Phase.SUCCEEDED
     assert {one.name for one in (run.folder / "output").iterdir()} == {"good.dcm", "job.done"}
 
 
@@ -235,7 +245,7 @@ def test_what_an_attempt_of_another_engine_left_is_put_aside(ray: FakeRay, run: 
     engine.submit(again)
     engine.submit(again)
     finishes(ray, again, **{"whole.dcm": "x"})
-    assert state(engine, again).phase is Phase.SUCCEEDED
+    assert result(engine, again).phase is Phase.SUCCEEDED
     assert {one.name for one in (run.folder / "output").iterdir()} == {"whole.dcm", "job.done"}
     assert (run.folder / "run" / "2" / "output.before" / "half.dcm").exists()
 
@@ -409,6 +419,6 @@ def test_results_that_cannot_be_handed_over_are_no_success(ray: FakeRay, run: Ru
     engine.submit(run)
     (run.folder / "output" / "stranger.dcm").touch()
     finishes(ray, run, **{"a.dcm": "x"})
-    status = state(engine, run)
+    status = result(engine, run)
     assert status.phase is Phase.FAILED
     assert os.strerror(39) in status.reason

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
+from hilum.engine.port import UnwellError
 from hilum.engine.ray import policy
 from hilum.engine.ray.policy import Node, Told
 from hilum.errors import PermanentError, TemporaryError
@@ -30,7 +31,7 @@ MAX_LINES: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """One cluster, as its head tells of it.
+    """One cluster, as its head tells of it. What keeps it from answering at all is an ``UnwellError``.
 
     Attributes:
         name: Of the entry of ``engines``, for messages.
@@ -102,7 +103,7 @@ class Cluster:
         if status in {400, 413, 422}:
             raise PermanentError(f"{self._head} refuses the job: {_gist(answer)}; see its entry in engines")
         self._refuse(answer)
-        raise TemporaryError(f"{self._head} does not take jobs now: {_gist(answer)}")
+        raise UnwellError(f"{self._head} does not take jobs now: {_gist(answer)}")
 
     def stop(self, submission: str) -> None:
         """Have a job stopped; one that is over or that it does not know is left as it is.
@@ -142,7 +143,7 @@ class Cluster:
         document = self._document(self._ask("GET", "/api/version"))
         found = document.get("ray_version") if isinstance(document, Mapping) else None
         if not isinstance(found, str):
-            raise TemporaryError(f"{self._head} does not say which version of Ray it has: is it Ray's dashboard?")
+            raise UnwellError(f"{self._head} does not say which version of Ray it has: is it Ray's dashboard?")
         return found
 
     def nodes(self) -> Sequence[Node] | None:
@@ -164,18 +165,18 @@ class Cluster:
     def _ask(self, method: str, below: str, *, limit: int = _MAX_ANSWER) -> Answer:
         answer = self.server.ask(method, below, limit=limit)
         if isinstance(answer, NoAnswer):
-            raise TemporaryError(f"{self._head}: {answer.why}")
+            raise UnwellError(f"{self._head}: {answer.why}")
         self._refuse(answer)
         return answer
 
     def _refuse(self, answer: Answer) -> None:
         if answer.status in {401, 403}:
             what = "wants a token" if answer.status == 401 else "does not take this token"
-            raise TemporaryError(f"{self._head} {what}: set token to the RAY_AUTH_TOKEN of the cluster")
+            raise UnwellError(f"{self._head} {what}: set token to the RAY_AUTH_TOKEN of the cluster")
 
     def _document(self, answer: Answer) -> Any:  # noqa: ANN401 - whatever JSON says
         if not answer.success:
-            raise TemporaryError(f"{self._head}: {_gist(answer)}; is it Ray's dashboard?")
+            raise UnwellError(f"{self._head}: {_gist(answer)}; is it Ray's dashboard?")
         try:
             return answer.document()
         except ValueError as error:

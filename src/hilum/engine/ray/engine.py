@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from hilum.engine import attempt as on_disk
 from hilum.engine.command import Task, fill_in, told
 from hilum.engine.log import readable
 from hilum.engine.port import Healthy, Phase, Run, Status, Unhealthy
@@ -88,9 +89,19 @@ class RayEngine:
             known |= {run.job_id: self._status(run, answers[_id(run)]) for run in asked}
         return known
 
-    def collect(self, run: Run) -> Status:  # noqa: ARG002
-        """Nothing to do: a success is reported once ``job.done`` is there."""
-        return Status(phase=Phase.SUCCEEDED)
+    def collect(self, run: Run) -> Status:
+        """Make the attempt's results those of the job; see ``Engine.collect``."""
+        attempt = Attempt(run)
+        try:
+            status = attempt.end()
+            if status is not None and status.phase is Phase.SUCCEEDED:
+                attempt.hand_over()
+        except OSError as error:
+            if error.errno in on_disk.DISK_FULL:
+                raise TemporaryError(f"the results of {run.job_name} cannot be put into output/: {error}") from error
+            why = f"the command succeeded, but its results cannot be put into output/: {error.strerror}"
+            return Status(phase=Phase.FAILED, reason=why)
+        return status or self.status([run])[run.job_id]
 
     def cancel(self, run: Run) -> None:
         """Have it stopped; what has not started will not, whatever Ray does. See ``Engine.cancel``."""

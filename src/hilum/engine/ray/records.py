@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -122,56 +123,49 @@ class Attempt:
             return None
 
     def settle(self, ended: Ended) -> None:
-        """Write down how it ended, unless that is written already; results of a success are on disk before.
+        """Write down how it ended, unless that is written already.
 
         Raises:
             OSError: It cannot be written.
         """
-        reason = "finished"
-        if ended.phase is Phase.SUCCEEDED:
-            if not self.output.is_dir() and not self.over:
-                ended = replace(ended, phase=Phase.FAILED, why="the command removed the folder for its results")
-            on_disk.sync_tree(os.fspath(self.output))
-        elif ended.phase is Phase.LOST:
-            reason = _LOST
+        if ended.phase is Phase.SUCCEEDED and not self.output.is_dir():
+            ended = replace(ended, phase=Phase.FAILED, why="the command removed the folder for its results")
         if not self.over:
+            reason = _LOST if ended.phase is Phase.LOST else "finished"
             text = on_disk.exit_record(reason, ended.why, exit_code=ended.exit_code)
             on_disk.write_file(os.fspath(self.folder), on_disk.EXIT, text)
 
     def end(self) -> Status | None:
-        """How it ended; ``None`` when that is not written down. A success is reported once ``job.done`` is there.
+        """How it ended; ``None`` when that is not written down.
 
         Raises:
-            OSError: The results cannot be moved just now.
+            OSError: It cannot be read.
         """
         record = on_disk.read_record(os.fspath(self.folder), on_disk.EXIT)
         if record is None:
             return None
-        message, exit_code = str(record.get("message", "")), record.get("exit_code")
-        code = exit_code if isinstance(exit_code, int) else None
         if not record:
             return Status(phase=Phase.LOST, reason=f"{self.folder / on_disk.EXIT} is damaged")
-        if message:
-            phase = Phase.LOST if record.get("reason") == _LOST else Phase.FAILED
-            return Status(phase=phase, reason=message, exit_code=code)
-        try:
-            self._hand_over()
-            on_disk.mark_done(os.fspath(self._job))
-        except OSError as error:
-            if error.errno in on_disk.DISK_FULL:
-                raise
-            why = f"the command succeeded, but its results cannot be put into output/: {error.strerror}"
-            return Status(phase=Phase.FAILED, reason=why, exit_code=code)
-        return Status(phase=Phase.SUCCEEDED, exit_code=code)
+        message, exit_code = str(record.get("message", "")), record.get("exit_code")
+        code = exit_code if isinstance(exit_code, int) else None
+        if not message:
+            return Status(phase=Phase.SUCCEEDED, exit_code=code)
+        phase = Phase.LOST if record.get("reason") == _LOST else Phase.FAILED
+        return Status(phase=phase, reason=message, exit_code=code)
 
-    def _hand_over(self) -> None:
-        """Make the attempt's output that of the job; once it is, there is nothing to do."""
-        try:
-            self.output.rename(self._job / "output")  # an empty folder gives way, one with something in it does not
-        except FileNotFoundError:
-            return
+    def hand_over(self) -> None:
+        """Make the attempt's output that of the job, with ``job.done``, durably; what is done of that is not repeated.
+
+        Raises:
+            OSError: It cannot be done, or there is something else in the job's output.
+        """
+        on_disk.sync_tree(os.fspath(self.output))
+        # An empty folder gives way; when there is nothing to move any more, it was moved before.
+        with suppress(FileNotFoundError):
+            self.output.rename(self._job / "output")
         on_disk.sync(os.fspath(self._job))
         on_disk.sync(os.fspath(self.folder))
+        on_disk.mark_done(os.fspath(self._job))
 
 
 def moved(folder: Path, here: Path, there: Path | None) -> Path:
