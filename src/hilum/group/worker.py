@@ -24,7 +24,7 @@ class CloseStep:
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[GroupId]:  # noqa: ARG002
         """Close what is due; an association that still contributes keeps its group open."""
         with self.database.read() as connection:
-            if not grouping.due(connection, now, 1):
+            if not grouping.anything_due(connection, now):
                 return ()
         with self.database.write() as connection:
             due = grouping.due(connection, now, 100)

@@ -14,7 +14,7 @@ from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import destinations
 from hilum.ledger.prepared import Prepared
 from hilum.ledger.tables import IS_DUE, by_no_index, deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, is_tried_again, unleased
+from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, is_tried_again, locked, unleased
 from hilum.ledger.work import refuse_if_expiring
 from hilum.model import DeliveryId, JobId, ResultId
 
@@ -105,6 +105,8 @@ def claim_parcel(
     leased = claim(
         connection, deliveries, wanted, owner=owner, now=now, until=until, limit=PARCEL, order_by=[deliveries.c.id]
     )
+    if not leased:  # another gateway was quicker
+        return None
     if not first.begun:
         # Only what is on its way has been begun (``begins``): a crash must not throw suspicion on a whole parcel.
         connection.execute(update(deliveries).where(deliveries.c.id.in_([row.id for row in leased])).values(begun=0))
@@ -262,7 +264,7 @@ def give_up_overdue(
         deliveries.c.destination == destination,
         deliveries.c.queued_at < queued_before,
     )
-    rows = connection.execute(found.limit(_BATCH)).all()
+    rows = connection.execute(locked(found.limit(_BATCH), skip=True)).all()
     values = {"ended_at": now, "why": why}
     event = states.DeliveryEvent.FAILED_FOR_GOOD
     for row in rows:
@@ -280,11 +282,12 @@ def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
         TemporaryError: It is being tried: a second try beside the first would only send everything twice.
         PermanentError: The folder with its file is gone, or on its way.
     """
-    job = connection.execute(
+    query = (
         select(jobs.c.id, jobs.c.name, jobs.c.state, deliveries.c.lease_until, deliveries.c.destination)
         .join(deliveries, deliveries.c.job_id == jobs.c.id)
         .where(deliveries.c.id == delivery)
-    ).one_or_none()
+    )
+    job = connection.execute(locked(query)).one_or_none()
     if job is None:
         raise NoSuchRowError(f"there is no delivery {delivery}")
     if job.lease_until is not None and job.lease_until > now:

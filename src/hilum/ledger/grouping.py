@@ -14,11 +14,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Select, and_, select, update
 
 from hilum import states
 from hilum.ledger.tables import IS_GROUPED, IS_OPEN, contributions, groups, instances
-from hilum.ledger.transition import AnyRow, apply, born, note
+from hilum.ledger.transition import AnyRow, apply, born, locked, note
 from hilum.model import AssociationId, AssociationInfo, GroupId, GroupKey, Header
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def place(
     for one in received:
         by_key[one.key].append(one)
     placed: dict[int, Placed] = {}
-    for key, members in by_key.items():
+    # All associations take groups in one order, so that no two of them wait for each other.
+    for key, members in sorted(by_key.items(), key=lambda one: (one[0].kind, one[0].value, one[0].scope)):
         group, is_new = _group_for(connection, info, key, members, grouping, now=now)
         before = {} if is_new else _present(connection, group, [one.sop_instance for one in members])
         fates = settle(before, members, overwrite=grouping.overwrite)
@@ -152,17 +153,8 @@ def _group_for(
 ) -> tuple[GroupId, bool]:
     last = max(one.received_at for one in members)
     closes_at = last + grouping.window
-    if grouping.window:
-        found = connection.execute(
-            select(groups.c.id, groups.c.closes_at, groups.c.last_received_at).where(_is_open(info.called, key))
-        ).one_or_none()
-        if found is not None:
-            connection.execute(
-                update(groups)
-                .where(groups.c.id == found.id)
-                .values(closes_at=max(closes_at, found.closes_at), last_received_at=max(last, found.last_received_at))
-            )
-            return GroupId(found.id), False
+    if grouping.window and (found := _join(connection, info.called, key, last, closes_at)) is not None:
+        return found, False
     state = states.Group.OPEN if grouping.window else states.Group.CLOSED
     row = {
         "state": state,
@@ -179,9 +171,21 @@ def _group_for(
         "instances": 0,
         "bytes": 0,
     }
+    # Of two gateways that open the same group at once, one fails here, and finds it when it tries again.
     group = GroupId(connection.execute(groups.insert().returning(groups.c.id).values(row)).scalar_one())
     born(connection, groups, group, row, now=now, why=f"association {info.id} was released")
     return group, True
+
+
+def _join(connection: Connection, ae: str, key: GroupKey, last: datetime, closes_at: datetime) -> GroupId | None:
+    """The open group of a key, which nobody closes or fills until the transaction ends; it stays open as long."""
+    query = select(groups.c.id, groups.c.closes_at, groups.c.last_received_at).where(_is_open(ae, key))
+    found = connection.execute(locked(query)).one_or_none()
+    if found is None:
+        return None
+    times = {"closes_at": max(closes_at, found.closes_at), "last_received_at": max(last, found.last_received_at)}
+    connection.execute(update(groups).where(groups.c.id == found.id).values(**times))
+    return GroupId(found.id)
 
 
 def _present(connection: Connection, group: GroupId, uids: Sequence[str]) -> dict[str, AnyRow]:
@@ -265,9 +269,8 @@ def no_contributor() -> Any:  # noqa: ANN401  an SQL expression
 
 def close_if_over(connection: Connection, ae: str, key: GroupKey, now: datetime) -> None:
     """Close the window of a key that ran out and has not been closed yet."""
-    over = connection.execute(
-        select(groups.c.id).where(_is_open(ae, key), groups.c.closes_at <= now, no_contributor())
-    ).one_or_none()
+    query = select(groups.c.id).where(_is_open(ae, key), groups.c.closes_at <= now, no_contributor())
+    over = connection.execute(locked(query, of=groups)).one_or_none()
     if over is not None:
         close(connection, GroupId(over.id), states.GroupEvent.WINDOW_ENDED, now=now)
 
@@ -281,15 +284,23 @@ def close(connection: Connection, group: GroupId, event: states.GroupEvent, *, n
     apply(connection, groups, group, event, now=now, why=why, values={"closed_at": now})
 
 
+def anything_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is a group whose window ran out."""
+    return connection.execute(_due(now, 1)).first() is not None
+
+
 def due(connection: Connection, now: datetime, limit: int) -> Sequence[GroupId]:
-    """Groups whose window ran out, the longest overdue first."""
-    rows = connection.execute(
-        select(groups.c.id)
-        .where(groups.c.state == states.Group.OPEN, groups.c.closes_at <= now, no_contributor())
-        .order_by(groups.c.closes_at)
-        .limit(limit)
-    )
+    """Groups whose window ran out, the longest overdue first; nobody fills or closes them until the transaction ends.
+
+    Those that somebody fills or closes just now are left out.
+    """
+    rows = connection.execute(locked(_due(now, limit), of=groups, skip=True))
     return [GroupId(row.id) for row in rows]
+
+
+def _due(now: datetime, limit: int) -> Select[int]:
+    over = (groups.c.state == states.Group.OPEN, groups.c.closes_at <= now, no_contributor())
+    return select(groups.c.id).where(*over).order_by(groups.c.closes_at).limit(limit)
 
 
 def next_closing(connection: Connection) -> datetime | None:

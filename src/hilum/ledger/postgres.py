@@ -302,7 +302,8 @@ def _options(url: URL, settings: Mapping[str, str]) -> str:
 
 def _name(url: URL) -> str:
     """Without anything that could be a secret: options may hold one, too."""
-    return url.set(drivername="postgresql", password=None, query={}).render_as_string()
+    place = {"username": url.username, "host": url.host, "port": url.port, "database": url.database}
+    return URL.create("postgresql", **place).render_as_string()
 
 
 def _message(error: BaseException) -> str:

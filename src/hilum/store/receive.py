@@ -6,10 +6,12 @@ import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from hilum.association.sink import Ending
 from hilum.clock import Clock
@@ -17,6 +19,7 @@ from hilum.errors import HilumError, LocalError, TemporaryError
 from hilum.ledger import reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
+from hilum.ledger.port import Mode
 from hilum.ledger.reception import Received, Tally
 from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
 from hilum.observe.datasets import log_data_set
@@ -181,8 +184,7 @@ class SpoolSink:
             now = self._receiver.clock()
             key = self.rule.grouping.key_of(scanned, self.info.id)
             if self.rule.grouping.window and key not in self._contributed:
-                with self._receiver.database.note() as connection:
-                    reception.contribute(connection, self.info.id, self.info.called, key, now)
+                self._receiver.database.repeat(Mode.NOTE, partial(self._contribute, key=key, now=now))
                 self._contributed.add(key)
         except TemporaryError as error:
             file.discard()
@@ -204,6 +206,9 @@ class SpoolSink:
         )
         return policy.SUCCESS
 
+    def _contribute(self, connection: Connection, *, key: GroupKey, now: datetime) -> None:
+        reception.contribute(connection, self.info.id, self.info.called, key, now)
+
     def release(self) -> None:
         """Record everything in the ledger; on return it is on disk."""
         if self._folder is None:
@@ -218,13 +223,14 @@ class SpoolSink:
 
     def _record_release(self, *, why: str = "") -> None:
         if self._received:
-            with self._receiver.database.write() as connection:
-                grouping = self.rule.grouping
-                now = self._receiver.clock()
-                reception.released(connection, self.info, self._received, grouping, self._tally(), now=now, why=why)
+            self._receiver.database.repeat(Mode.WRITE, partial(self._released, why=why))
             self._receiver.released()
         else:
             self._forget()
+
+    def _released(self, connection: Connection, *, why: str) -> None:
+        now = self._receiver.clock()
+        reception.released(connection, self.info, self._received, self.rule.grouping, self._tally(), now=now, why=why)
 
     def broken(self, how: Ending, why: str) -> None:
         """Hold what was stored aside, or take it, as configured; what cannot be recorded now is recorded later."""
@@ -255,8 +261,8 @@ class SpoolSink:
 
     def _hold(self, how: Ending, why: str) -> None:
         assert self._folder is not None
-        with self._receiver.database.read() as connection:
-            row = reception.known(connection, self.info.id)
+        with self._receiver.database.note() as connection:
+            row = reception.standing(connection, self.info.id)
         if row is not None and row.state != Association.OPEN:
             return  # its release was recorded after all: a commit that reports an error may have been done
         reason = f"{how}: {why}" if why else str(how)
