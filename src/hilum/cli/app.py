@@ -10,10 +10,10 @@ from typer.core import TyperGroup
 
 from hilum.cli import (
     accept,
-    account,
     cancel,
     check,
     conformance,
+    copying,
     deliveries,
     demo,
     doctor,
@@ -137,5 +137,5 @@ for _name, _command in (
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
 app.add_typer(notify.app, name="notify")
-app.add_typer(account.app, name="ledger")
+app.add_typer(copying.app, name="ledger")
 app.add_typer(doctor.app, name="doctor")

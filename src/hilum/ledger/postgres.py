@@ -12,6 +12,7 @@ import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
@@ -223,6 +224,13 @@ class Postgres:
             engine.dispose()
 
 
+class _Text(StrDumperUnknown):
+    """Text as a peer may send it, with a NUL in it: the server takes none, so it is written as foreign bytes are."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\\x00"))
+
+
 class _WholeNumber(Loader):
     """Sums of 64-bit numbers, which the server counts without end; the ledger has no other numbers of that type."""
 
@@ -244,6 +252,7 @@ def _engine(url: URL, mode: Mode, size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _record: ConnectionPoolEntry) -> None:
         connection.adapters.register_loader("numeric", _WholeNumber)
+        connection.adapters.register_dumper(str, _Text)
         if mode is Mode.WRITE:
             _insist_on_disk(connection)
 

@@ -339,3 +339,11 @@ def test_a_server_of_tests_leaves_nothing(server: Server) -> None:
     assert not folder.exists()
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(server.conninfo("postgres"))
+
+
+def test_a_nul_in_what_a_peer_sends_is_taken(database: Database, clock: MovableClock) -> None:
+    desk = Reception(database, clock, None)
+    desk.rule("SCP", GroupKind.PATIENT, 60)
+    for uid in ("1.1", "1.2"):
+        desk.send(uid, patient="Doe\0Jane")
+    assert desk.groups() == [{"ae": "SCP", "key": r"Doe\x00Jane", "state": "open", "uids": ["1.1", "1.2"]}]
