@@ -32,7 +32,7 @@ class EngineSettings:
 
     Attributes:
         engines: By name.
-        max_jobs: How many jobs each may have at once; an engine that is not named here has no limit.
+        max_jobs: How many jobs each may have at once from this gateway; one that is not named here has no limit.
         watch_every: How often each is asked about its jobs.
         keep_failed: How long the folder of a failed or cancelled job is kept.
     """
@@ -94,11 +94,11 @@ class SubmitStep:
         """The oldest queued jobs of each engine that has room."""
         settings = self.settings()
         with self.database.read() as connection:
-            waiting = work.queued_engines(connection, now)
+            waiting = work.queued_engines(connection, self.owner, now)
         if not waiting:
             return ()
         with self.database.write() as connection:
-            busy = work.busy(connection, now)
+            busy = work.busy(connection, self.owner, now)
             free = {
                 name: min(limit, settings.max_jobs.get(name, limit + busy.get(name, 0)) - busy.get(name, 0))
                 for name in waiting
@@ -131,7 +131,7 @@ class SubmitStep:
         with self.database.write() as connection:
             if isinstance(error, TemporaryError):
                 wait = error.retry_after or timedelta(seconds=10)
-                values = {"not_before": now + wait, "submissions": 0, "why": str(error)}
+                values = {"not_before": now + wait, "submissions": 0, "why": str(error), "gateway": None}
                 give_back(connection, jobs, claimed.lease, values=values)
                 return
             why = str(error) if isinstance(error, PermanentError) else f"{type(error).__name__}: {error}"
@@ -181,7 +181,7 @@ class WatchStep:
             self._at_once = False
             self._next_look.clear()
         with self.database.read() as connection:
-            rows = work.running(connection)
+            rows = work.running(connection, self.owner)
         statuses = self._ask(rows, now)
         ended = [
             (row, status)

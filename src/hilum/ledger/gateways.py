@@ -7,12 +7,13 @@ record a release, and what belonged to it is taken over.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
 from hilum import states
 from hilum.ledger.tables import gateways, jobs
@@ -21,7 +22,10 @@ from hilum.ledger.transition import AnyRow, Lease, apply, claim, note
 #: How long the row of a gateway that is over is kept, for people who ask.
 _KEPT: Final = timedelta(days=30)
 #: States of a job in which somebody has to look after it.
-_AT_WORK: Final = (states.Job.QUEUED, states.Job.RUNNING, states.Job.CANCELLING)
+_AT_ENGINE: Final = (states.Job.RUNNING, states.Job.CANCELLING)
+_AT_WORK: Final = (states.Job.QUEUED, *_AT_ENGINE)
+#: Parameters of one statement: older SQLites take 999 at most.
+_CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,23 +132,17 @@ def is_eldest(connection: Connection, gateway: str, now: datetime) -> bool:
     return connection.execute(query).scalar_one_or_none() in {gateway, None}
 
 
-def anybody(connection: Connection, now: datetime) -> bool:
-    """Whether a gateway is alive."""
-    alive = (gateways.c.state == states.Gateway.RUNNING, gateways.c.seen_until > now)
-    return connection.execute(select(gateways.c.id).where(*alive).limit(1)).first() is not None
-
-
-def gone(connection: Connection, gateway: str, *, seen_until: datetime, why: str, now: datetime) -> bool:
+def gone(connection: Connection, gateway: str, *, seen_at: datetime, why: str, now: datetime) -> bool:
     """Say that a gateway is dead, unless it has been heard of meanwhile; whether that was so.
 
     Args:
-        seen_until: What its row said when that was found out.
+        seen_at: What its row said when that was found out.
     """
     # FOR UPDATE: a release that it is recording just now comes first, or never.
     row = connection.execute(
-        select(gateways.c.state, gateways.c.seen_until).where(gateways.c.id == gateway).with_for_update()
+        select(gateways.c.state, gateways.c.seen_at).where(gateways.c.id == gateway).with_for_update()
     ).one_or_none()
-    if row is None or row.state != states.Gateway.RUNNING or row.seen_until != seen_until:
+    if row is None or row.state != states.Gateway.RUNNING or row.seen_at != seen_at:
         return False
     apply(connection, gateways, gateway, states.GatewayEvent.GONE, now=now, why=why, values={"ended_at": now})
     return True
@@ -164,22 +162,33 @@ def anything_dead(connection: Connection, now: datetime) -> bool:
     return connection.execute(select(gateways.c.id).where(dead, free).limit(1)).first() is not None
 
 
-def take_jobs(connection: Connection, owner: str, machine: str, now: datetime) -> Sequence[str]:
-    """Let the jobs of gateways that stand no more go on with another one: the names of those that came to ``owner``.
+def take_jobs(connection: Connection, owner: str, machine: str, now: datetime) -> Mapping[str, int]:
+    """Let the jobs of gateways that stand no more go on with another one.
 
     What runs on a machine is best seen from there. So jobs go to a gateway on the same machine as long as there is one,
-    or was until its lease ended, since it may be starting again; else to whoever asks first.
+    or one that stopped in order may be starting again; else to whoever asks first.
+
+    Returns:
+        How many came to ``owner``, by the gateway that had them; with "" for one that is not known.
     """
     rows = connection.execute(select(gateways.c.id, gateways.c.machine, gateways.c.state, gateways.c.seen_until)).all()
     stand = {row.id for row in rows if row.state == states.Gateway.RUNNING}
-    lived_in = {row.machine for row in rows if row.seen_until > now} - {machine}
+    lived_in = {
+        row.machine
+        for row in rows
+        if row.id in stand or (row.state == states.Gateway.STOPPED and row.seen_until > now)
+    } - {machine}
     left = {row.id for row in rows if row.machine in lived_in}
-    wanted = (
-        jobs.c.state.in_(_AT_WORK),
-        or_(jobs.c.gateway.not_in(sorted(stand | left)), jobs.c.gateway.is_(None) & (jobs.c.state != states.Job.QUEUED)),
+    # A job that waits and has no gateway is anybody's; one that runs and has none is of an older version.
+    wanted = or_(
+        and_(jobs.c.state.in_(_AT_WORK), jobs.c.gateway.not_in(sorted(stand | left))),
+        and_(jobs.c.state.in_(_AT_ENGINE), jobs.c.gateway.is_(None)),
     )
-    taken = update(jobs).where(*wanted).values(gateway=owner).returning(jobs.c.name)
-    return connection.execute(taken).scalars().all()
+    found = connection.execute(select(jobs.c.id, jobs.c.gateway).where(wanted).with_for_update()).all()
+    for start in range(0, len(found), _CHUNK):
+        ids = [row.id for row in found[start : start + _CHUNK]]
+        connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(gateway=owner))
+    return Counter(row.gateway or "" for row in found)
 
 
 def has_jobs(connection: Connection, gateway: str) -> bool:
