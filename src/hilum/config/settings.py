@@ -111,6 +111,12 @@ class Ledger(Section):
         default="sqlite:///hilum.db",
         description="Where the ledger is. This version keeps it in an SQLite file on a local disk.",
     )
+    lease_seconds: Annotated[float, Mark.OURS, Mark.RESTART] = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="Seconds after which other gateways on the same ledger take over from one that is not heard of.",
+    )
 
     def beneath(self, folder: Path) -> Self:
         """The same with a relative file made absolute, from ``folder``."""

@@ -15,7 +15,7 @@ The supervisor loads this file before it starts the command. So it imports only 
 ``json``, ``re``, ``signal`` or ``pathlib`` would double the time that every job waits for its start.
 """
 
-# ruff: noqa: PTH102, PTH104, PTH112, PTH118, PTH123, PTH208
+# ruff: noqa: PTH102, PTH104, PTH112, PTH115, PTH118, PTH123, PTH208
 from __future__ import annotations
 
 import errno

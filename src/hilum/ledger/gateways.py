@@ -174,9 +174,7 @@ def take_jobs(connection: Connection, owner: str, machine: str, now: datetime) -
     rows = connection.execute(select(gateways.c.id, gateways.c.machine, gateways.c.state, gateways.c.seen_until)).all()
     stand = {row.id for row in rows if row.state == states.Gateway.RUNNING}
     lived_in = {
-        row.machine
-        for row in rows
-        if row.id in stand or (row.state == states.Gateway.STOPPED and row.seen_until > now)
+        row.machine for row in rows if row.id in stand or (row.state == states.Gateway.STOPPED and row.seen_until > now)
     } - {machine}
     left = {row.id for row in rows if row.machine in lived_in}
     # A job that waits and has no gateway is anybody's; one that runs and has none is of an older version.
@@ -201,5 +199,3 @@ def taken_over(connection: Connection, lease: Lease, why: str, *, now: datetime)
     """Nothing belongs to a gateway any more."""
     event = states.GatewayEvent.TAKEN_OVER
     apply(connection, gateways, lease.id, event, now=now, fence=lease.fence, why=why)
-
-

@@ -16,7 +16,6 @@ from hilum.ledger.tables import associations, contributions, groups, instances
 from hilum.ledger.transition import AnyRow, NoSuchRowError, apply, born, claim, note, unleased
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, Header, Uid
 
-
 #: Without an instance in the ledger these are what became of an association whose folder was not found.
 WRITTEN_OFF: Final = frozenset({states.Association.HELD, states.Association.REMOVED})
 #: Parameters of one statement: older SQLites take 999 at most.

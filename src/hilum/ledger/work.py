@@ -35,7 +35,7 @@ def claim_queued(
 ) -> Sequence[AnyRow]:
     """Lease queued jobs for submission, the oldest first, at most so many per engine.
 
-    From then on they belong to ``owner``: what it may have begun with, only it, or who takes over from it, goes on with.
+    From then on they belong to ``owner``: what it may have begun with, nobody else begins with before it is gone.
 
     Args:
         free: How many jobs each engine may take now.
@@ -71,9 +71,7 @@ def busy(connection: Connection, owner: str, now: datetime) -> Mapping[str, int]
 def running(connection: Connection, owner: str) -> Sequence[AnyRow]:
     """Jobs of a gateway that an engine has, whatever it says of them."""
     at_engine = jobs.c.state.in_((states.Job.RUNNING, states.Job.CANCELLING))
-    return connection.execute(
-        select(jobs).where(at_engine, jobs.c.gateway == owner).order_by(jobs.c.started_at)
-    ).all()
+    return connection.execute(select(jobs).where(at_engine, jobs.c.gateway == owner).order_by(jobs.c.started_at)).all()
 
 
 def claim_job(

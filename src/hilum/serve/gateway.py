@@ -21,14 +21,12 @@ from hilum.engine.process import ends
 from hilum.engine.worker import WatchStep
 from hilum.errors import HilumError, PermanentError
 from hilum.fsck import Inspection
-from hilum.ledger import timers
-from hilum.ledger.transition import drop_leases, note
-from hilum.runner import Runner, Wake, stop_all
+from hilum.ledger import gateways, timers
+from hilum.runner import LEASE, Runner, Wake, stop_all
 from hilum.serve import distrust
 from hilum.serve.parts import Parts
 from hilum.serve.watch import Watch
 from hilum.store.durable import make_folders
-from hilum.store.recovery import Recovery
 from hilum.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +42,7 @@ class Gateway:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
         clock: Replaced by tests that move time.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
+        fenced: Called when another gateway has taken over from this one, with the reason: it is to end.
 
     Attributes:
         parts: What it is made of.
@@ -57,8 +56,9 @@ class Gateway:
         *,
         clock: Clock = utc_now,
         distrusted: Callable[[str], None] = lambda why: _log.critical("ledger.distrusted", why=why),
+        fenced: Callable[[str], None] = lambda why: _log.critical("gateway.fenced", why=why),
     ) -> None:
-        self.parts = Parts(settings, path, clock=clock, distrusted=distrusted)
+        self.parts = Parts(settings, path, clock=clock, distrusted=distrusted, fenced=fenced)
         self._watch = None if path is None else Watch(path, self.reload)
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
@@ -137,14 +137,25 @@ class Gateway:
         self._exit.callback(self._write_senders)
         with database.write() as connection:
             put_back = timers.catch_up(connection, clock())
-            drop_leases(connection)
             why = f"the clock is {put_back} behind the ledger: all timers were put back by as much" if put_back else ""
-            note(connection, "gateway", owner, "started", now=clock(), why=why)
+            until = clock() + parts.heartbeat.lease
+            gateways.register(connection, parts.me, now=clock(), until=until, why=why)
+        self._exit.callback(self._leave)
+        self._exit.callback(parts.heartbeat.stop)
+        parts.heartbeat.start()
         distrust.tell(database, owner, clock())
+        recovered = parts.takeover.at_start(clock(), clock() + LEASE, alone=database.path is not None)
         assembly = parts.configuration.assembly
-        recovered = Recovery(database=database, owner=owner, clock=clock, settings=assembly.store).run()
         Inspection(database=database, spool=settings.storage.temporary, roots=assembly.adoption.roots).at_start(clock())
         return recovered
+
+    def _leave(self) -> None:
+        """Tell the others that this has ended in order: they need not wait for its lease to end."""
+        try:
+            with self.parts.database.write() as connection:
+                gateways.stopped(connection, self.parts.owner, now=self.parts.clock())
+        except HilumError as error:
+            _log.warning("gateway.end_not_written", error=str(error))
 
     def _start_steps(self) -> None:
         wakes = self.parts.wakes

@@ -120,8 +120,8 @@ class Heartbeat:
                 self._holds_until = asked + lease * (1 - _MARGIN)
             elif not stands:
                 self._fenced = (
-                    "another gateway has called this one gone, since it was not heard of for longer than its lease, and "
-                    "has taken over its work"
+                    "another gateway has called this one gone, since it was not heard of for longer than its lease, "
+                    "and takes over its work"
                 )
             self._changed.notify_all()
         if not stands:

@@ -20,7 +20,8 @@ from hilum.serve.signals import arriving
 
 _log = structlog.get_logger(__name__)
 
-#: The exit status when the disk failed to sync the ledger: as of any command, "failed for now; try again later".
+#: The exit status when the disk failed to sync the ledger, and when another gateway has taken over from this one: as of
+#: any command, "failed for now; try again later".
 EXIT_DISTRUSTED: Final = 3
 
 
@@ -37,7 +38,7 @@ def run(path: Path) -> int:
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
     ledger = Path(settings.ledger.url.removeprefix("sqlite:///"))
-    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=partial(_end_at_once, ledger))
+    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=partial(_end_at_once, ledger), fenced=_end_fenced)
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
         gateway.start()
@@ -53,6 +54,12 @@ def _allow_many_files() -> None:
     """Each association needs several descriptors, and the soft limit of many systems is 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _end_fenced(why: str) -> NoReturn:
+    """All that this process has in memory belongs to others by now; what it would put in order is theirs to order."""
+    _log.critical("gateway.fenced", why=why, remedy="the gateway ends; its service manager has to start it again")
+    os._exit(EXIT_DISTRUSTED)
 
 
 def _end_at_once(ledger: Path, why: str) -> NoReturn:

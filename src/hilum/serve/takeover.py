@@ -91,12 +91,16 @@ class TakeOverStep:
 
     Their open associations are held, their leases are free, their jobs go on with this gateway: see
     ``hilum.store.recovery`` and ``hilum.ledger.gateways``.
+
+    Attributes:
+        takes_jobs: Whether jobs are looked after here at all.
     """
 
     database: Database
     me: Identity
     lookout: Lookout
     recovery: Callable[[], Recovery]
+    takes_jobs: bool = True
     name: ClassVar[str] = "takeover"
     concurrency: ClassVar[int] = 1
     _next_look: datetime = field(default=datetime.min.replace(tzinfo=UTC))
@@ -160,7 +164,7 @@ class TakeOverStep:
     def _record(self, found: Dead, recovered: Recovered, now: datetime) -> None:
         with self.database.write() as connection:
             drop_leases(connection, gateways.standing(connection))
-            taken = gateways.take_jobs(connection, self.me.id, self.me.machine, now)
+            taken = gateways.take_jobs(connection, self.me.id, self.me.machine, now) if self.takes_jobs else {}
             for lease in found.leases:
                 gateway = str(lease.id)
                 if gateways.has_jobs(connection, gateway):

@@ -187,9 +187,7 @@ class SpoolSink:
             key = self.rule.grouping.key_of(scanned, self.info.id)
             if self.rule.grouping.window and key not in self._contributed:
                 self._contribute(key, now)
-            silent = self._receiver.silent()
-            if silent:  # the last thing before the answer: from here on the sender relies on it
-                raise TemporaryError(silent)
+            self._refuse_if_silent()  # the last thing before the answer: from here on the sender relies on it
         except TemporaryError as error:
             file.discard()
             return self._refuse(policy.out_of_resources("the instance could not be written to disk"), str(error))
@@ -209,6 +207,11 @@ class SpoolSink:
             )
         )
         return policy.SUCCESS
+
+    def _refuse_if_silent(self) -> None:
+        silent = self._receiver.silent()
+        if silent:
+            raise TemporaryError(silent)
 
     def _contribute(self, key: GroupKey, now: datetime) -> None:
         try:

@@ -24,7 +24,7 @@ from hilum.clock import Clock
 from hilum.errors import PermanentError
 from hilum.ledger import gateways, reception
 from hilum.ledger.database import Database
-from hilum.ledger.reception import WRITTEN_OFF, Received, Tally, TakenOverError
+from hilum.ledger.reception import WRITTEN_OFF, Received, TakenOverError, Tally
 from hilum.ledger.transition import MAX_BEGUN, AnyRow, note
 from hilum.model import AssociationInfo, Uid
 from hilum.store.folders import move_folder, put_aside, remove_folder
@@ -107,9 +107,9 @@ class Recovery:
                 self._remove(folder)  # it has no name yet: nothing in it was ever answered
         recovered: dict[str, int] = {}
         for folder in folders:
-            gateway = self._settle(folder, rows.get(folder.name), known)
-            if gateway is not None:
-                recovered[gateway] = recovered.get(gateway, 0) + 1
+            came_to = self._settle(folder, rows.get(folder.name), known)
+            if came_to is not None:
+                recovered[came_to] = recovered.get(came_to, 0) + 1
         there = {folder.name for folder in folders}
         lost = [reception.info_of(row) for row in orphans if row.id not in there]
         return Recovered(associations=recovered, lost=sum(map(self._lost, lost)))
@@ -146,7 +146,7 @@ class Recovery:
         if row is not None and row.state in WRITTEN_OFF and not row.instances and found.complete:
             # At an earlier start its folder was not there: the disk was not mounted, for example.
             with self.database.write() as connection:
-                reception.returned(connection, found.folder.name)
+                reception.returned(connection, row.id)
             row = None
         if row is not None and row.state != states.Association.OPEN:
             Mark(found.folder).end()  # of a start that ended between the record and this
@@ -183,7 +183,9 @@ class Recovery:
             self._tell_strange(found, f"recovering it ended the gateway {mark.begun - 1} times in a row")
             return
         received = self._read_all(info, [folder / path.name for path in found.complete], rule, mark)
-        self._record(info, received, rule, folder, found.gateway if row is None else row.owner, is_known=row is not None)
+        self._record(
+            info, received, rule, folder, found.gateway if row is None else row.owner, is_known=row is not None
+        )
         if received:
             Mark(folder).end()
         else:
@@ -275,9 +277,7 @@ class Recovery:
         why = f"{Ending.STOPPED}: {_WHY}, and its spool folder is not there"
         try:
             with self.database.write() as connection:
-                reception.broken(
-                    connection, info, (), _NOTHING, why=why, folder=info.id, remove_at=now, now=now
-                )
+                reception.broken(connection, info, (), _NOTHING, why=why, folder=info.id, remove_at=now, now=now)
         except TakenOverError:
             return False
         return True

@@ -69,18 +69,22 @@ class Crashed:
 
     def start(self) -> int:
         """The next gateway recovers; how many associations."""
-        return Recovery(
-            database=self.desk.database,
-            owner="gateway",
-            clock=self.desk.clock,
-            settings=StoreSettings(
-                spool=self.spool,
-                rules=self.rule,
-                durability=Durability.INSTANCE,
-                aborted_retention=DAY,
-                log_data_sets=False,
-            ),
-        ).run().count
+        return (
+            Recovery(
+                database=self.desk.database,
+                owner="gateway",
+                clock=self.desk.clock,
+                settings=StoreSettings(
+                    spool=self.spool,
+                    rules=self.rule,
+                    durability=Durability.INSTANCE,
+                    aborted_retention=DAY,
+                    log_data_sets=False,
+                ),
+            )
+            .run()
+            .count
+        )
 
     def rule(self, called: str) -> StoreRule:
         return StoreRule(grouping=self.desk.grouping(called), ignored=frozenset(), accept_broken=self.accept_broken)
