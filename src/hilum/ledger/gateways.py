@@ -125,11 +125,11 @@ def present(connection: Connection) -> Sequence[AnyRow]:
     return connection.execute(query.order_by(gateways.c.started_at, gateways.c.id)).all()
 
 
-def is_eldest(connection: Connection, gateway: str, now: datetime) -> bool:
-    """Whether no other living gateway has been running for longer."""
-    alive = (gateways.c.state == states.Gateway.RUNNING, gateways.c.seen_until > now)
-    query = select(gateways.c.id).where(*alive).order_by(gateways.c.started_at, gateways.c.id).limit(1)
-    return connection.execute(query).scalar_one_or_none() in {gateway, None}
+def alive(connection: Connection, now: datetime) -> Sequence[str]:
+    """Those that run and whose lease has not ended, the eldest first."""
+    living = (gateways.c.state == states.Gateway.RUNNING, gateways.c.seen_until > now)
+    query = select(gateways.c.id).where(*living).order_by(gateways.c.started_at, gateways.c.id)
+    return connection.execute(query).scalars().all()
 
 
 def gone(connection: Connection, gateway: str, *, seen_at: datetime, why: str, now: datetime) -> bool:

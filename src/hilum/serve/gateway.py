@@ -26,6 +26,7 @@ from hilum.runner import LEASE, Runner, Wake, stop_all
 from hilum.serve import distrust
 from hilum.serve.parts import Parts
 from hilum.serve.watch import Watch
+from hilum.store import shared
 from hilum.store.durable import make_folders
 from hilum.web.server import WebServer
 
@@ -135,6 +136,10 @@ class Gateway:
         self._exit.enter_context(database.exclusively())
         database.migrate()
         self._exit.callback(self._write_senders)
+        alone = database.path is not None
+        with database.read() as connection:
+            others = () if alone else gateways.alive(connection, clock())
+        shared.check(database, {name: getattr(settings.storage, name) for name in ("temporary", "payloads")}, others)
         with database.write() as connection:
             put_back = timers.catch_up(connection, clock())
             why = f"the clock is {put_back} behind the ledger: all timers were put back by as much" if put_back else ""
@@ -144,9 +149,10 @@ class Gateway:
         self._exit.callback(parts.heartbeat.stop)
         parts.heartbeat.start()
         distrust.tell(database, owner, clock())
-        recovered = parts.takeover.at_start(clock(), clock() + LEASE, alone=database.path is not None)
+        recovered = parts.takeover.at_start(clock(), clock() + LEASE, alone=alone)
         assembly = parts.configuration.assembly
-        Inspection(database=database, spool=settings.storage.temporary, roots=assembly.adoption.roots).at_start(clock())
+        inspection = Inspection(database=database, spool=settings.storage.temporary, roots=assembly.adoption.roots)
+        inspection.at_start(clock(), alone=alone)
         return recovered
 
     def _leave(self) -> None:

@@ -33,6 +33,7 @@ from hilum.store.mark import Mark
 from hilum.store.receive import HELD, QUARANTINE, StoreRule, StoreSettings
 from hilum.store.rescan import rescan
 from hilum.store.scan import Unreadable
+from hilum.store.shared import MARK
 
 _log = structlog.get_logger(__name__)
 
@@ -118,7 +119,7 @@ class Recovery:
         """Go no further on an empty mount point: what should be there would be written off."""
         with self.database.read() as connection:
             missing = reception.in_need_of_spool(connection, self.clock())
-        if missing and not any(root.iterdir()):
+        if missing and not any(path.name != MARK for path in root.iterdir()):
             raise PermanentError(
                 f"storage.temporary {root} is empty, and {missing} associations should be in it: is its disk mounted? "
                 f"If they are lost for good, make the folder {root / HELD} to go on without them"
