@@ -380,6 +380,16 @@ def renew(connection: Connection, table: Table, leases: Sequence[Lease], *, unti
         connection.execute(update(table).where(_held(table, lease)).values(lease_until=until))
 
 
+def still_held(connection: Connection, table: Table, lease: Lease) -> None:
+    """Make sure, right before something that cannot be undone, that nobody else has the row by now.
+
+    Raises:
+        LeaseLostError: Somebody may.
+    """
+    if connection.execute(select(table.c.id).where(_held(table, lease))).first() is None:
+        raise LeaseLostError(f"{_MACHINES[table.name][0]} {lease.id}: the lease with fence {lease.fence} was lost")
+
+
 def give_back(
     connection: Connection,
     table: Table,

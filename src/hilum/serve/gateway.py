@@ -114,6 +114,8 @@ class Gateway:
         if settings.web.enabled:
             self._web = WebServer(settings.web.host, settings.web.port, self.parts.desk(self._server))
             self.web_port = self._web.start()
+            with self.parts.database.note() as connection:
+                gateways.reached_at(connection, self.parts.owner, self.dashboard or "")
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
@@ -169,7 +171,14 @@ class Gateway:
             wake, followers = wakes.of(step.name), wakes.after(step.name)
             if isinstance(step, WatchStep):
                 self._exit.callback(ends.listen(partial(_look_now, step, wake)))
-            runner = Runner(step, self.parts.clock, wake, followers=followers, meter=self.parts.metrics)
+            runner = Runner(
+                step,
+                self.parts.clock,
+                wake,
+                followers=followers,
+                meter=self.parts.metrics,
+                may_begin=self.parts.heartbeat.stands,
+            )
             runner.start()
             self._runners.append(runner)
 

@@ -86,10 +86,9 @@ class Heartbeat:
     def _holds(self) -> bool:
         return self.elapsed() < self._holds_until
 
-    @property
-    def is_fenced(self) -> bool:
-        """Whether it was called gone."""
-        return bool(self._fenced)
+    def stands(self) -> bool:
+        """Whether it was not called gone, as far as is known here."""
+        return not self._fenced
 
     def _run(self) -> None:
         while not self._stopping and not self._fenced:

@@ -162,7 +162,11 @@ class Parts:
             ),
             CloseStep(database=database),
             PlanStep(database=database, owner=owner, settings=lambda: configuration.assembly.plan),
-            AdoptStep(database=database, settings=lambda: configuration.assembly.adoption),
+            AdoptStep(
+                database=database,
+                settings=lambda: configuration.assembly.adoption,
+                on_duty=lambda: self.takeover.eldest,
+            ),
             SubmitStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
             WatchStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
             CollectStep(database=database, owner=owner, settings=lambda: configuration.assembly.results),
@@ -187,8 +191,9 @@ class Parts:
                 database=database,
                 folders=lambda: quarantines(configuration.assembly.store.spool, configuration.assembly.adoption.roots),
                 keep=lambda: configuration.assembly.engine.keep_failed,
+                on_duty=lambda: self.takeover.eldest,
             ),
-            DiskStep(database=database, full=self.watermark.full),
+            DiskStep(database=database, full=self.watermark.full, on_duty=lambda: self.takeover.eldest),
             NewsStep(database=database, settings=lambda: configuration.assembly.notify),
             TellStep(database=database, owner=owner, clock=self.clock, settings=lambda: configuration.assembly.notify),
         )

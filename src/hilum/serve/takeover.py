@@ -94,6 +94,7 @@ class TakeOverStep:
 
     Attributes:
         takes_jobs: Whether jobs are looked after here at all.
+        eldest: Whether no other gateway has been running for longer: it does what one of them has to do.
     """
 
     database: Database
@@ -101,6 +102,7 @@ class TakeOverStep:
     lookout: Lookout
     recovery: Callable[[], Recovery]
     takes_jobs: bool = True
+    eldest: bool = False
     name: ClassVar[str] = "takeover"
     concurrency: ClassVar[int] = 1
     _next_look: datetime = field(default=datetime.min.replace(tzinfo=UTC))
@@ -120,7 +122,9 @@ class TakeOverStep:
             rows = gateways.present(connection)
         others = [row for row in rows if row.state == states.Gateway.RUNNING and row.id != self.me.id]
         over = "it has ended: a new gateway has the ledger to itself"
-        self._call_gone([(row, over) for row in others] if alone else self.lookout.dead(rows), now)
+        dead = [(row, over) for row in others] if alone else self.lookout.dead(rows)
+        self._call_gone(dead, now)
+        self._see_whose_turn(rows, dead)
         found = self._claim(now, until)
         recovered = self.recovery().run()
         self._record(found, recovered, now)
@@ -133,12 +137,19 @@ class TakeOverStep:
         self._next_look = now + self.lookout.every
         with self.database.read() as connection:
             rows = gateways.present(connection)
-        self._call_gone(self.lookout.dead(rows), now)
+        dead = self.lookout.dead(rows)
+        self._call_gone(dead, now)
+        self._see_whose_turn(rows, dead)
         with self.database.read() as connection:
             if not gateways.anything_dead(connection, now):
                 return ()
         found = self._claim(now, until)
         return [found] if found.leases else []
+
+    def _see_whose_turn(self, rows: Sequence[AnyRow], dead: Sequence[tuple[AnyRow, str]]) -> None:
+        gone = {row.id for row, _ in dead}
+        alive = [row.id for row in rows if row.state == states.Gateway.RUNNING and row.id not in gone]
+        self.eldest = alive[:1] == [self.me.id]
 
     def _call_gone(self, dead: Sequence[tuple[AnyRow, str]], now: datetime) -> None:
         for row, why in dead:

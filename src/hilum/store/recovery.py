@@ -232,7 +232,7 @@ class Recovery:
                 why = "taken as aborted-associations says, although " + _WHY
                 reception.released(connection, info, received, rule.grouping, _NOTHING, now=now, why=why, folder=place)
             else:
-                why = f"{Ending.STOPPED}: {_WHY}"
+                why = f"{Ending.STOPPED}: {_WHY}{f': {owner}' if owner else ''}; held by gateway {self.owner}"
                 reception.broken(connection, info, received, _NOTHING, why=why, folder=place, remove_at=until, now=now)
 
     def _remove(self, folder: Path) -> None:
