@@ -46,10 +46,10 @@ from hilum.ledger.work import CANCELLED
 def list_gateways(connection: Connection) -> Sequence[GatewayView]:
     """Gateways that run, and those whose work was not taken over yet, the eldest first."""
     of_associations = select(associations.c.owner, func.count()).where(associations.c.state == states.Association.OPEN)
-    is_open: dict[str, int] = dict(connection.execute(of_associations.group_by(associations.c.owner)).tuples().all())
+    is_open = {row[0]: row[1] for row in connection.execute(of_associations.group_by(associations.c.owner))}
     at_work = (states.Job.QUEUED, states.Job.RUNNING, states.Job.CANCELLING)
     of_jobs = select(jobs.c.gateway, func.count()).where(jobs.c.state.in_(at_work), jobs.c.gateway.is_not(None))
-    has_jobs: dict[str, int] = dict(connection.execute(of_jobs.group_by(jobs.c.gateway)).tuples().all())
+    has_jobs = {row[0]: row[1] for row in connection.execute(of_jobs.group_by(jobs.c.gateway))}
     return [
         GatewayView(
             id=row.id,

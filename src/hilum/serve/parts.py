@@ -38,6 +38,7 @@ from hilum.serve.configuration import Configuration
 from hilum.serve.counting import Counting
 from hilum.serve.flow import Wakes
 from hilum.serve.heartbeat import Heartbeat
+from hilum.serve.roles import ROLE_OF, Role
 from hilum.serve.takeover import Lookout, TakeOverStep, looks
 from hilum.serve.timekeeping import ClockStep
 from hilum.store.chronicle import Chronicle
@@ -62,6 +63,8 @@ class Parts:
     Attributes:
         me: Who this gateway is.
         owner: The name of this gateway in the ledger.
+        roles: What it does; the rest is left to other gateways of the ledger.
+        draining: Set once no more associations are taken.
         stopping: Set once nothing new may be begun.
         unrecorded: Ends of associations that the ledger did not take yet.
     """
@@ -71,12 +74,14 @@ class Parts:
         settings: config.Settings,
         path: Path | None,
         *,
+        roles: frozenset[Role],
         clock: Clock,
         distrusted: Callable[[str], None],
         fenced: Callable[[str], None],
     ) -> None:
-        self.me = _identity()
+        self.me = _identity(roles)
         self.owner = self.me.id
+        self.roles = roles
         self.clock = clock
         self.metrics = Metrics()
         self.metrics.know(Names.of(settings))
@@ -90,11 +95,16 @@ class Parts:
         self.wakes = Wakes()
         self.senders = SenderBook()
         self.unrecorded: deque[Unrecorded] = deque()
+        self.draining = threading.Event()
         self.stopping = threading.Event()
         lease = timedelta(seconds=settings.ledger.lease_seconds)
         self.heartbeat = Heartbeat(database=self.database, owner=self.owner, clock=clock, lease=lease, fenced=fenced)
         self.takeover = TakeOverStep(
-            database=self.database, me=self.me, lookout=Lookout(me=self.me, every=looks(lease)), recovery=self._recovery
+            database=self.database,
+            me=self.me,
+            lookout=Lookout(me=self.me, every=looks(lease)),
+            recovery=self._recovery,
+            takes_jobs=Role.RUN in roles,
         )
 
     def _recovery(self) -> Recovery:
@@ -126,8 +136,12 @@ class Parts:
             clock=self.clock,
         )
 
-    def desk(self, server: Server) -> Desk:
-        """The gateway as the web sees it, from now on."""
+    def desk(self, server: Server | None) -> Desk:
+        """The gateway as the web sees it, from now on.
+
+        Args:
+            server: What it receives by; ``None``: it does not.
+        """
         return Desk(
             database=self.database,
             clock=self.clock,
@@ -136,16 +150,20 @@ class Parts:
             settings=lambda: self.configuration.settings,
             path=self.configuration.path,
             reload=self.configuration.reload,
-            congested=self.watermark.full,
-            talking=server.talking,
-            progress=server.progress,
-            abort=server.abort,
+            congested=self._closed,
+            talking=tuple if server is None else server.talking,
+            progress=dict if server is None else server.progress,
+            abort=(lambda _association, _why: False) if server is None else server.abort,
             wake=self.wakes.notify,
             metrics=self.metrics,
         )
 
     def steps(self) -> Sequence[Step[Any, Any]]:
-        """All that works on rows of the ledger; their names are those of ``hilum.serve.flow``."""
+        """What works on rows of the ledger, as far as it is among the roles."""
+        return [step for step in self.all_steps() if ROLE_OF[step.name] in {None, *self.roles}]
+
+    def all_steps(self) -> Sequence[Step[Any, Any]]:
+        """The steps of all roles; their names are those of ``hilum.serve.flow``."""
         database, owner, configuration = self.database, self.owner, self.configuration
         steady = [self.clock] if isinstance(self.clock, SteadyClock) else []
         return (
@@ -165,7 +183,7 @@ class Parts:
             AdoptStep(
                 database=database,
                 settings=lambda: configuration.assembly.adoption,
-                on_duty=lambda: self.takeover.eldest,
+                on_duty=lambda: self.takeover.leads(Role.RUN),
             ),
             SubmitStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
             WatchStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
@@ -191,9 +209,9 @@ class Parts:
                 database=database,
                 folders=lambda: quarantines(configuration.assembly.store.spool, configuration.assembly.adoption.roots),
                 keep=lambda: configuration.assembly.engine.keep_failed,
-                on_duty=lambda: self.takeover.eldest,
+                on_duty=lambda: self.takeover.leads(Role.HOUSEKEEP),
             ),
-            DiskStep(database=database, full=self.watermark.full, on_duty=lambda: self.takeover.eldest),
+            DiskStep(database=database, full=self.watermark.full, on_duty=lambda: self.takeover.leads(Role.RECEIVE)),
             NewsStep(database=database, settings=lambda: configuration.assembly.notify),
             TellStep(database=database, owner=owner, clock=self.clock, settings=lambda: configuration.assembly.notify),
         )
@@ -202,13 +220,17 @@ class Parts:
         """Writes down how senders behaved."""
         return SenderStep(database=self.database, book=self.senders)
 
+    def _closed(self) -> str | None:
+        """Why no new instances are taken, ``None`` if they are."""
+        return "the gateway is stopping" if self.draining.is_set() else self.watermark.full()
+
     def _configuration_changed(self, settings: config.Settings) -> None:
         self.metrics.know(Names.of(settings))
         self.watermark.limit(*_room(settings.storage))
         self.wakes.notify()
 
 
-def _identity() -> Identity:
+def _identity(roles: frozenset[Role]) -> Identity:
     host, process = socket.gethostname(), os.getpid()
     name = re.sub(r"[^A-Za-z0-9.-]", "-", host)
     stat = attempt.process_stat(process)
@@ -219,6 +241,7 @@ def _identity() -> Identity:
         process=process,
         ticks=0 if stat is None else stat[2],
         version=version("hilum"),
+        roles=tuple(str(role) for role in Role if role in roles),
     )
 
 

@@ -94,7 +94,6 @@ class TakeOverStep:
 
     Attributes:
         takes_jobs: Whether jobs are looked after here at all.
-        eldest: Whether no other gateway has been running for longer: it does what one of them has to do.
     """
 
     database: Database
@@ -102,11 +101,11 @@ class TakeOverStep:
     lookout: Lookout
     recovery: Callable[[], Recovery]
     takes_jobs: bool = True
-    eldest: bool = False
     name: ClassVar[str] = "takeover"
     concurrency: ClassVar[int] = 1
     _next_look: datetime = field(default=datetime.min.replace(tzinfo=UTC))
     _searched: set[str] = field(default_factory=set)
+    _leads: frozenset[str] = frozenset()
 
     def at_start(self, now: datetime, until: datetime, *, alone: bool) -> int:
         """Do it once, before anything else; how many associations were recovered.
@@ -148,8 +147,16 @@ class TakeOverStep:
 
     def _see_whose_turn(self, rows: Sequence[AnyRow], dead: Sequence[tuple[AnyRow, str]]) -> None:
         gone = {row.id for row, _ in dead}
-        alive = [row.id for row in rows if row.state == states.Gateway.RUNNING and row.id not in gone]
-        self.eldest = alive[:1] == [self.me.id]
+        first: dict[str, str] = {}
+        for row in rows:
+            if row.state == states.Gateway.RUNNING and row.id not in gone:
+                for role in row.roles:
+                    first.setdefault(role, row.id)
+        self._leads = frozenset(role for role, gateway in first.items() if gateway == self.me.id)
+
+    def leads(self, role: str) -> bool:
+        """Whether no other gateway with that role has been running for longer: of those it does what one has to do."""
+        return role in self._leads
 
     def _call_gone(self, dead: Sequence[tuple[AnyRow, str]], now: datetime) -> None:
         for row, why in dead:
