@@ -211,9 +211,9 @@ def test_no_claim_looks_at_everything(database: Database, tmp_path: Path) -> Non
     }
     site = Site(tmp_path, {"ledger": {"url": f"sqlite:///{database.path}"}, "notifications": told})
     gateway = Gateway(site.settings, None, clock=lambda: NOW)
-    gateway.parts.takeover._leads = frozenset(Role)
     with database.write() as connection:
-        connection.execute(tables.gateways.insert(), _gateway("dead"))
+        myself = _gateway(gateway.parts.owner) | {"state": "running", "roles": list(Role)}
+        connection.execute(tables.gateways.insert(), [_gateway("dead"), myself])
         connection.execute(tables.jobs.update().values(gateway=gateway.parts.owner))
     faults: dict[str, list[str]] = {}
     idle: set[str] = set()
