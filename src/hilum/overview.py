@@ -102,6 +102,7 @@ class Overview:
     """A gateway at one moment.
 
     Attributes:
+        ledger: Its file, or where on which server it is.
         attention: The most pressing first; empty when all is well.
         gateways: Those that share the ledger, and those whose work was not taken over yet, the eldest first.
         failed: The newest failed jobs.
@@ -111,7 +112,7 @@ class Overview:
 
     at: datetime
     config: Path | None
-    ledger: Path
+    ledger: str
     running: bool
     listens: str
     attention: Sequence[Attention]
@@ -165,7 +166,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
     return Overview(
         at=now,
         config=config,
-        ledger=database.path,
+        ledger=database.name,
         running=running,
         listens=f"{words.listed([ae.title for ae in scp.ae_titles])} on {scp.host} port {scp.port}",
         attention=attention,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
@@ -13,14 +13,15 @@ from hilum.config.engines import FOLDER, Engine, beneath, with_folder
 from hilum.config.kinds import (
     Folder,
     Host,
+    LedgerUrl,
     ListenPort,
     Mark,
     Names,
     Section,
     SomeSeconds,
-    SqliteUrl,
     Text,
     Title,
+    without_password,
 )
 from hilum.config.notifications import Notifications, Url
 from hilum.config.places import NOWHERE, Places
@@ -98,12 +99,18 @@ class Storage(Section):
         return self.model_copy(update={name: folder / getattr(self, name) for name in names})
 
 
+#: How the URL of a ledger in a file begins.
+_FILE: Final = "sqlite:///"
+
+
 class Ledger(Section):
     """The database of everything that was received and is still to be done."""
 
-    url: Annotated[SqliteUrl, Mark.OURS, Mark.RESTART] = Field(
+    url: Annotated[LedgerUrl, Mark.OURS, Mark.RESTART, Mark.SECRET] = Field(
         default="sqlite:///hilum.db",
-        description="Where the ledger is. This version keeps it in an SQLite file on a local disk.",
+        description="Where the ledger is: an SQLite file on a local disk, for one gateway, or a database on a "
+        "PostgreSQL server, for one or several. A password in it is never shown; better than to write it here are the "
+        "environment variable HILUM__LEDGER__URL, or ?passfile=<file> in the URL.",
     )
     lease_seconds: Annotated[float, Mark.OURS, Mark.RESTART] = Field(
         default=30,
@@ -111,11 +118,26 @@ class Ledger(Section):
         le=3600,
         description="Seconds after which other gateways on the same ledger take over from one that is not heard of.",
     )
+    connections: Annotated[int, Field(ge=3, le=1000), Mark.OURS, Mark.RESTART] = Field(
+        default=24,
+        description="Connections that this gateway has to a PostgreSQL server at most, the one by which it is present "
+        "there not counted. Without meaning for SQLite.",
+    )
+
+    @property
+    def file(self) -> Path | None:
+        """Where it is on this machine; ``None``: it is on a server."""
+        name = self.url.removeprefix(_FILE)
+        return None if name == self.url else Path(name)
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return without_password(self.url)
 
     def beneath(self, folder: Path) -> Self:
         """The same with a relative file made absolute, from ``folder``."""
-        file = folder / self.url.removeprefix("sqlite:///")
-        return self.model_copy(update={"url": f"sqlite:///{file}"})
+        return self if self.file is None else self.model_copy(update={"url": f"{_FILE}{folder / self.file}"})
 
 
 class Web(Section):

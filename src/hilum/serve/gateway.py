@@ -41,7 +41,7 @@ class Gateway:
     Args:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
         roles: What it does.
-        clock: Replaced by tests that move time.
+        clock: What tells the time; ``None``: as the ledger has it. Tests move it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
         fenced: Called when another gateway has taken over from this one, with the reason: it is to end.
 
@@ -56,7 +56,7 @@ class Gateway:
         path: Path | None = None,
         *,
         roles: frozenset[Role] = ALL,
-        clock: Clock = utc_now,
+        clock: Clock | None = utc_now,
         distrusted: Callable[[str], None] = lambda why: _log.critical("ledger.distrusted", why=why),
         fenced: Callable[[str], None] = lambda why: _log.critical("gateway.fenced", why=why),
     ) -> None:
@@ -168,7 +168,7 @@ class Gateway:
             dashboard=self.dashboard,
             roles=[str(role) for role in Role if role in roles],
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
-            ledger=settings.ledger.url,
+            ledger=settings.ledger.shown,
             recovered=recovered,
         )
         return port
@@ -177,10 +177,10 @@ class Gateway:
         """Put ledger and folders in order; how many associations the gateway before this one had left open."""
         parts = self.parts
         database, owner, clock = parts.database, parts.owner, parts.clock
-        for folder in (*folders(settings), database.path.parent):
+        for folder in (*folders(settings), *parts.ledger_folder()):
             _make(folder)
         self._exit.callback(database.close)
-        self._exit.enter_context(database.exclusively())
+        self._exit.enter_context(database.attend(parts.wakes.hear))
         database.migrate()
         self._exit.callback(self._write_senders)
         alone = database.path is not None
@@ -211,8 +211,9 @@ class Gateway:
             _log.warning("gateway.end_not_written", error=str(error))
 
     def _start_steps(self) -> None:
-        wakes = self.parts.wakes
-        for step in self.parts.steps():
+        wakes, steps = self.parts.wakes, self.parts.steps()
+        wakes.run(step.name for step in steps)
+        for step in steps:
             wake, followers = wakes.of(step.name), wakes.after(step.name)
             if isinstance(step, WatchStep):
                 self._exit.callback(ends.listen(partial(_look_now, step, wake)))

@@ -17,7 +17,7 @@ from typing import Any
 
 from hilum import config
 from hilum.association.server import Server
-from hilum.clock import Clock, SteadyClock
+from hilum.clock import Clock
 from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
@@ -57,6 +57,7 @@ class Parts:
 
     Args:
         path: The file that ``settings`` came from; ``None`` = it came from nowhere.
+        clock: What tells the time; ``None``: as the ledger has it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
         fenced: Called when another gateway has called this one gone, with the reason.
 
@@ -75,30 +76,33 @@ class Parts:
         path: Path | None,
         *,
         roles: frozenset[Role],
-        clock: Clock,
+        clock: Clock | None,
         distrusted: Callable[[str], None],
         fenced: Callable[[str], None],
     ) -> None:
         self.me = _identity(roles)
         self.owner = self.me.id
         self.roles = roles
-        self.clock = clock
         self.metrics = Metrics()
         self.metrics.know(Names.of(settings))
-        self.database = Database(settings.ledger.url, distrusted=distrusted, meter=self.metrics)
+        ledger = settings.ledger
+        self.database = Database(ledger.url, connections=ledger.connections, distrusted=distrusted, meter=self.metrics)
+        self.clock = self.database.clock if clock is None else clock
         self.configuration = Configuration(
-            settings, path, database=self.database, clock=clock, changed=self._configuration_changed
+            settings, path, database=self.database, clock=self.clock, changed=self._configuration_changed
         )
         storage = settings.storage
-        watched = (storage.temporary, storage.payloads, self.database.path.parent)
+        watched = (storage.temporary, storage.payloads, *self.ledger_folder())
         self.watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
-        self.wakes = Wakes()
+        self.wakes = Wakes(self.database.tell)
         self.senders = SenderBook()
         self.unrecorded: deque[Unrecorded] = deque()
         self.draining = threading.Event()
         self.stopping = threading.Event()
         lease = timedelta(seconds=settings.ledger.lease_seconds)
-        self.heartbeat = Heartbeat(database=self.database, owner=self.owner, clock=clock, lease=lease, fenced=fenced)
+        self.heartbeat = Heartbeat(
+            database=self.database, owner=self.owner, clock=self.clock, lease=lease, fenced=fenced
+        )
         self.takeover = TakeOverStep(
             database=self.database,
             me=self.me,
@@ -110,6 +114,10 @@ class Parts:
     def _recovery(self) -> Recovery:
         store = self.configuration.assembly.store
         return Recovery(database=self.database, owner=self.owner, clock=self.clock, settings=store)
+
+    def ledger_folder(self) -> Sequence[Path]:
+        """Where the ledger is, if it is on this machine."""
+        return () if self.database.path is None else (self.database.path.parent,)
 
     def server(self) -> Server:
         """What accepts associations."""
@@ -154,7 +162,7 @@ class Parts:
             talking=tuple if server is None else server.talking,
             progress=dict if server is None else server.progress,
             abort=(lambda _association, _why: False) if server is None else server.abort,
-            wake=self.wakes.notify,
+            wake=self.wakes.tell_all,
             metrics=self.metrics,
         )
 
@@ -165,7 +173,7 @@ class Parts:
     def all_steps(self) -> Sequence[Step[Any, Any]]:
         """The steps of all roles; their names are those of ``hilum.serve.flow``."""
         database, owner, configuration = self.database, self.owner, self.configuration
-        steady = [self.clock] if isinstance(self.clock, SteadyClock) else []
+        steady = [database.clock] if self.clock is database.clock else []
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             self.takeover,

@@ -14,7 +14,6 @@ from typing import Final, NoReturn
 import structlog
 
 from hilum import config
-from hilum.clock import SteadyClock
 from hilum.serve import distrust
 from hilum.serve.gateway import Gateway
 from hilum.serve.pulse import Pulse
@@ -47,15 +46,8 @@ def run(path: Path, *, roles: frozenset[Role] = ALL) -> int:
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
     _warn_of_roles(settings, roles)
-    ledger = Path(settings.ledger.url.removeprefix("sqlite:///"))
-    gateway = Gateway(
-        settings,
-        path,
-        roles=roles,
-        clock=SteadyClock(),
-        distrusted=partial(_end_at_once, ledger),
-        fenced=_end_fenced,
-    )
+    distrusted = partial(_end_at_once, settings.ledger.file)
+    gateway = Gateway(settings, path, roles=roles, clock=None, distrusted=distrusted, fenced=_end_fenced)
     manager = ServiceManager.take(os.environ)
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
@@ -104,7 +96,7 @@ def _stop(gateway: Gateway, manager: ServiceManager, signals: Signals) -> None:
 
 def _warn_of_roles(settings: config.Settings, roles: frozenset[Role]) -> None:
     left = missing(roles)
-    if left and settings.ledger.url.startswith("sqlite:"):
+    if left and settings.ledger.file is not None:
         _log.warning(
             "roles.missing",
             roles=[str(role) for role in left],
@@ -125,11 +117,12 @@ def _end_fenced(why: str) -> NoReturn:
     os._exit(EXIT_DISTRUSTED)
 
 
-def _end_at_once(ledger: Path, why: str) -> NoReturn:
+def _end_at_once(ledger: Path | None, why: str) -> NoReturn:
     """Nothing is put in order first: that would be written into the ledger, and a crash loses nothing."""
-    # A disk that fails can also hang: the end must not wait for it.
-    leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
-    leaving.start()
-    leaving.join(timeout=1)
+    if ledger is not None:
+        # A disk that fails can also hang: the end must not wait for it.
+        leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
+        leaving.start()
+        leaving.join(timeout=1)
     _log.critical("ledger.distrusted", why=why, remedy="the gateway ends; its service manager has to start it again")
     os._exit(EXIT_DISTRUSTED)
