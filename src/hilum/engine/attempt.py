@@ -141,9 +141,9 @@ def sync_tree(folder: str) -> None:
 
 
 def is_superseded(folder: str) -> bool:
-    """Whether the attempt of that folder is not the last one any more."""
+    """Whether the attempt after the one of that folder has started."""
     runs, number = os.path.split(folder)
-    return os.path.lexists(os.path.join(runs, str(int(number) + 1)))
+    return os.path.lexists(os.path.join(runs, str(int(number) + 1), STARTED))
 
 
 def give_fresh_output(job: str, attempt: int) -> None:

@@ -74,7 +74,7 @@ def _prepare(job: str, attempt: int, folder: str) -> int | None:
     if any(os.path.lexists(os.path.join(folder, name)) for name in (on_disk.STARTED, on_disk.EXIT)):
         return None
     # One at a time: this attempt makes its lock known, then looks for its neighbours, and so do they.
-    if on_disk.is_superseded(folder):
+    if os.path.lexists(os.path.join(job, "run", str(attempt + 1))):
         _give_up(folder, "it came so late that there is another attempt already")
         return None
     if attempt > 1 and not _ended(os.path.join(job, "run", str(attempt - 1))):
