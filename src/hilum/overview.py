@@ -400,8 +400,8 @@ def _channels(channels: Sequence[ChannelView], now: datetime) -> Iterator[Attent
             yield Attention(
                 matter=Matter.UNTOLD,
                 what=f"{words.count(one.given_up, 'notice')} through {one.name} given up, and nothing was told since",
-                remedy="mend the channel in notifications, or what it leads to, and test it",
-                command=f"hilum notify lists them; hilum notify test {one.name} tests it",
+                remedy="mend the channel in notifications, or what it leads to, and test it; then have them told again",
+                command=f"hilum notify test {one.name} tests it; then hilum retry channel:{one.name}",
                 subject=one.name,
                 count=one.given_up,
             )

@@ -37,6 +37,11 @@ class Condition:
     damage: Sequence[str] | None
 
 
+def version(connection: Connection) -> str:
+    """Of the ledger's tables; the cheapest question that only a ledger that works can answer."""
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+
+
 def condition(database: Database, *, whole: bool = False) -> Condition:
     """Look at the file.
 
@@ -46,12 +51,12 @@ def condition(database: Database, *, whole: bool = False) -> Condition:
     size = database.path.stat().st_size
     log = database.path.with_name(database.path.name + "-wal")
     with database.read() as connection:
-        version = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+        found = version(connection)
         pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
         damage = quick_check(connection) if whole or size <= _CHECKED_BYTES else None
     return Condition(
-        version=version,
+        version=found,
         size=size,
         log_size=log.stat().st_size if log.exists() else 0,
         free=free / max(1, pages),

@@ -143,6 +143,7 @@ class Parts:
                 owner=owner,
                 clock=self.clock,
                 settings=lambda: configuration.assembly.delivery,
+                meter=self.metrics,
                 stopping=self.stopping,
             ),
             ProbeStep(database=database, owner=owner, settings=lambda: configuration.assembly.delivery),

@@ -313,7 +313,7 @@ def test_a_full_destination_is_left_alone_before_everything_was_shipped_in_vain(
     assert [row.attempts for row in to_pacs.deliveries()] == [1] + [0] * 7
     row = to_pacs.destination()
     assert (row.state, row.not_before) == ("down", to_pacs.clock.in_(30))
-    assert row.why == "the destination answered status A700H (full)"
+    assert row.why == "the destination answered status A700H “full”"
     to_pacs.clock.forward(30)
     to_pacs.run()
     assert len(pacs.arrived) == 2  # another one: perhaps the first is too large

@@ -174,6 +174,16 @@ def test_streams_end_when_the_server_stops(server: tuple[Office, str, WebServer]
             stream.next()
 
 
+def test_a_server_that_is_stopped_before_it_is_ready_ends_its_feed_all_the_same(filled: Office) -> None:
+    server = WebServer("127.0.0.1", 0, filled.desk)
+    server._stopping.set()  # whoever stops it finds nothing yet that could be ended
+    server.start()
+    assert server._thread is not None
+    server._thread.join(60)
+    assert server._feed is not None
+    assert server._feed._closed
+
+
 def test_too_many_listeners_are_told_to_try_again(
     server: tuple[Office, str, WebServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
