@@ -101,6 +101,7 @@ class Overview:
     """A gateway at one moment.
 
     Attributes:
+        ledger: Its file, or where on which server it is.
         attention: The most pressing first; empty when all is well.
         failed: The newest failed jobs.
         destinations: Of the configuration and of the ledger, by name.
@@ -109,7 +110,7 @@ class Overview:
 
     at: datetime
     config: Path | None
-    ledger: Path
+    ledger: str
     running: bool
     listens: str
     attention: Sequence[Attention]
@@ -160,7 +161,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
     return Overview(
         at=now,
         config=config,
-        ledger=database.path,
+        ledger=database.name,
         running=running,
         listens=f"{words.listed([ae.title for ae in scp.ae_titles])} on {scp.host} port {scp.port}",
         attention=attention,

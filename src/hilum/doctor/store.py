@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from hilum import words
 from hilum.assembly import engine_of
-from hilum.config import ProcessEngine, Settings
+from hilum.config import Engine, FolderEngine, HttpEngine, ProcessEngine, RayEngine, Settings
 from hilum.doctor.check import Check, Grade
 from hilum.engine.port import Unhealthy
 from hilum.ledger.condition import Condition
@@ -39,23 +39,33 @@ def ledger(subject: str, found: Condition) -> Iterator[Check]:
             area="ledger",
             subject=subject,
             grade=Grade.OK,
-            found=f"{checked}; version {found.version}, {words.size(found.size)}",
+            found=f"{checked}; version {found.version}, {words.size(found.extent.size)}",
         )
-    long = found.log_size > _LONG_LOG
-    yield Check(
+    if found.extent.log_size is not None:
+        yield _log(subject, found.extent.log_size)
+    if found.extent.free is not None:
+        yield _free(subject, found.extent.size, found.extent.free)
+
+
+def _log(subject: str, size: int) -> Check:
+    long = size > _LONG_LOG
+    return Check(
         area="ledger",
         subject=f"{subject}-wal",
         grade=Grade.LOOK if long else Grade.OK,
-        found=f"the write-ahead log has {words.size(found.log_size)}",
+        found=f"the write-ahead log has {words.size(size)}",
         expected=f"at most {words.size(_LONG_LOG)}" if long else "",
         remedy="see what reads the ledger for so long: a backup, an export, a command that hangs" if long else "",
     )
-    hollow = found.free > _MUCH_FREE and found.size > _WORTH_SHRINKING
-    yield Check(
+
+
+def _free(subject: str, size: int, free: float) -> Check:
+    hollow = free > _MUCH_FREE and size > _WORTH_SHRINKING
+    return Check(
         area="ledger",
         subject=f"{subject}, free pages",
         grade=Grade.LOOK if hollow else Grade.OK,
-        found=f"{found.free:.0%} of it are free",
+        found=f"{free:.0%} of it are free",
         expected=f"at most {_MUCH_FREE:.0%}" if hollow else "",
         remedy="it does no harm; sqlite3 FILE VACUUM makes it smaller while no gateway runs" if hollow else "",
     )
@@ -65,8 +75,7 @@ def engines(settings: Settings) -> Iterator[Check]:
     """Ask each whether it could take a job."""
     used = {one.engine for one in settings.workflows}
     for name, entry in settings.engines.items():
-        health = engine_of(name, entry).probe()
-        what = f"runs {entry.command[0]}" if isinstance(entry, ProcessEngine) else "waits for output/job.done"
+        health = engine_of(settings, name).probe()
         if isinstance(health, Unhealthy):
             yield Check(
                 area="engines",
@@ -78,4 +87,19 @@ def engines(settings: Settings) -> Iterator[Check]:
             )
         else:
             unused = "" if name in used else "; no workflow uses it"
-            yield Check(area="engines", subject=name, grade=Grade.OK, found=what + unused)
+            yield Check(area="engines", subject=name, grade=Grade.OK, found=_what(entry) + unused)
+
+
+def _what(entry: Engine) -> str:
+    """What an engine that is well does."""
+    match entry:
+        case FolderEngine():
+            return "waits for output/job.done"
+        case ProcessEngine():
+            return f"runs {entry.command[0]}"
+        case HttpEngine():
+            return f"the platform at {entry.url} answers"
+        case RayEngine():
+            return f"the Ray cluster at {entry.url} answers, and has a node that may run {entry.command[0]}"
+        case never:
+            assert_never(never)

@@ -32,7 +32,7 @@ def writes(sending: Sending) -> Iterator[list[str]]:
         if statement.split(maxsplit=1)[0] in {"INSERT", "UPDATE", "DELETE"}:
             seen.append(statement)
 
-    engines = (sending.desk.database._durable, sending.desk.database._relaxed)
+    engines = sending.desk.database.engines
     for engine in engines:
         event.listen(engine, "before_cursor_execute", look)
     try:

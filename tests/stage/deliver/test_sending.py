@@ -14,7 +14,7 @@ from hilum.deliver.policy import Fault
 from hilum.deliver.slots import Slots
 from hilum.errors import TemporaryError
 from hilum.ledger import dispatch, work
-from hilum.ledger.database import LedgerBusyError
+from hilum.ledger.port import LedgerBusyError
 from hilum.model import Answer, JobId, StoreRequest
 from hilum.observe.metrics import Metrics
 from hilum.observe.names import Names

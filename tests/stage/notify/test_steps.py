@@ -14,7 +14,8 @@ from sqlalchemy import update
 
 from hilum.errors import TemporaryError
 from hilum.ledger import noticeboard, notices, tables
-from hilum.ledger.database import Database, LedgerBusyError
+from hilum.ledger.database import Database
+from hilum.ledger.port import LedgerBusyError
 from hilum.ledger.transition import MAX_BEGUN, AnyRow, NoSuchRowError, drop_leases, note
 from hilum.model import Topic
 from hilum.notify.policy import Expectation
