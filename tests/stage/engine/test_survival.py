@@ -189,7 +189,7 @@ def test_a_supervisor_on_another_machine_can_be_told_to_cancel(stage: Stage) -> 
     engine = stage.engine(WAITING)
     engine.submit(stage.run())
     pid = stage.pid("pid")
-    stage.rewrite_start(boot="another")
+    stage.rewrite_start(machine="another")
     engine.cancel(stage.run())
     assert end_of(engine, stage.run()).reason == "cancelled"
     assert not alive(pid)
@@ -202,7 +202,7 @@ def test_a_process_id_of_another_machine_or_boot_is_nobody(stage: Stage) -> None
     assert me is not None
     stage.rewrite_start(supervisor=os.getpid(), ticks=me[2])
     assert phase(engine, stage) is Phase.RUNNING
-    stage.rewrite_start(boot="another")
+    stage.rewrite_start(machine="another")
     eventually(lambda: phase(engine, stage) is Phase.LOST, "that what was killed is gone")
 
 
