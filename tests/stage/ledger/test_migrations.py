@@ -43,12 +43,18 @@ def described(connection: Connection) -> dict[str, Any]:
     seen = inspect(connection)
     return {
         name: (
-            [(one["name"], str(one["type"]), one["nullable"], one["default"]) for one in seen.get_columns(name)],
-            sorted(str(one) for one in seen.get_indexes(name)),
-            sorted(str(one) for one in seen.get_foreign_keys(name)),
+            sorted((one["name"], str(one["type"]), one["nullable"], one["default"]) for one in seen.get_columns(name)),
+            sorted(_index(one) for one in seen.get_indexes(name)),
+            sorted((one["name"], one["referred_table"]) for one in seen.get_foreign_keys(name)),
         )
         for name in seen.get_table_names()
     }
+
+
+def _index(one: Any) -> tuple[str, ...]:
+    said = one.get("dialect_options", {})
+    where = said.get("postgresql_where", said.get("sqlite_where"))
+    return (one["name"], str(one["column_names"]), str(one["unique"]), str(where))
 
 
 @pytest.mark.postgresql

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from harness.waiting import eventually
 from hilum import states
 from hilum.group.worker import CloseStep
-from hilum.ledger import destinations, dispatch, notices, reception, senders, settling, tables, transition, work
+from hilum.ledger import destinations, dispatch, notices, reception, senders, settling, tables, transition
 from hilum.ledger.annals import last_line, writing
 from hilum.ledger.database import Database
 from hilum.ledger.port import Mode
@@ -213,27 +213,6 @@ def test_two_gateways_claim_different_rows_and_none_waits(desks: tuple[Reception
     assert len(first) == 3
     assert len(second) == 1
     assert not set(first) & set(second)
-
-
-def test_engines_are_not_filled_beyond_their_room_by_two_gateways_that_look_at_once(
-    database: Database, other: Database, clock: MovableClock, beside: Callable[..., Future[object]]
-) -> None:
-    with database.write() as connection:
-        connection.execute(tables.jobs.insert(), [job(f"{number}", clock) for number in range(4)])
-
-    def submit(mine: Database) -> int:
-        with mine.write() as connection:
-            room = 1 - work.busy(connection, clock()).get("local", 0)
-            rows = work.claim_queued(connection, {"local": room}, owner="x", now=clock(), until=clock.in_(60))
-            return len(rows)
-
-    with database.write() as connection:
-        assert work.busy(connection, clock()) == {}
-        going = beside(submit, other)
-        eventually(lambda: waits(database), what="the other gateway to wait for its turn")
-        rows = work.claim_queued(connection, {"local": 1}, owner="y", now=clock(), until=clock.in_(60))
-        assert len(rows) == 1
-    assert going.result(20) == 0
 
 
 def job(name: str, clock: MovableClock, state: states.Job = states.Job.QUEUED) -> dict[str, object]:
