@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from hilum.cli import (
     accept,
+    account,
     cancel,
     check,
     conformance,
@@ -137,5 +138,6 @@ for _name, _command in (
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
 app.add_typer(notify.app, name="notify")
-app.add_typer(copying.app, name="ledger")
+account.app.command("copy", cls=Verb)(copying.command)
+app.add_typer(account.app, name="ledger")
 app.add_typer(doctor.app, name="doctor")

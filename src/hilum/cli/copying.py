@@ -7,13 +7,10 @@ from typing import Annotated
 
 import typer
 
-from hilum.cli.account import app
 from hilum.cli.options import AsJson, Config, chosen, config_path
-from hilum.cli.verb import Verb
 
 
-@app.command("copy", cls=Verb)
-def copy(
+def command(
     context: typer.Context,
     *,
     to: Annotated[str, typer.Option("--to", metavar="URL", help="The ledger to be made: as ledger.url.")],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, true, update
 
 from hilum import states
 from hilum.errors import PermanentError, TemporaryError
@@ -203,12 +203,16 @@ def renew_all(connection: Connection, leases: Sequence[Lease], *, until: datetim
 
 
 def _held(leases: Sequence[Lease]) -> ColumnElement[bool]:
-    pairs = [(lease.id, lease.fence) for lease in leases]
-    return and_(tuple_(deliveries.c.id, deliveries.c.fence).in_(pairs), deliveries.c.lease_until.is_not(None))
+    # Nearly all have the same fence; and thousands of pairs are more than PostgreSQL can read at once.
+    by_fence: dict[int, list[Any]] = {}
+    for lease in leases:
+        by_fence.setdefault(lease.fence, []).append(lease.id)
+    same = (and_(deliveries.c.fence == fence, deliveries.c.id.in_(ids)) for fence, ids in by_fence.items())
+    return and_(or_(*same), deliveries.c.lease_until.is_not(None))
 
 
 def _parts(leases: Sequence[Lease]) -> Iterator[Sequence[Lease]]:
-    for start in range(0, len(leases), PARCEL):  # two variables for each
+    for start in range(0, len(leases), PARCEL):
         yield leases[start : start + PARCEL]
 
 

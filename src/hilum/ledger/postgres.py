@@ -61,6 +61,9 @@ _SESSIONS: Final[Mapping[Mode, Mapping[str, str]]] = MappingProxyType(
     }
 )
 
+#: Characters of a statement that are told of it.
+_SHOWN: Final = 300
+
 _CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
 #: Classes and codes of errors that pass: connection, resources, an operator who restarts it, locks, its disk.
 _PASSING: Final = ("08", "53", "57", "58", "28", "55P03", "25P03", "25006")
@@ -134,7 +137,8 @@ class Postgres:
             return LedgerUnusableError(
                 f"the ledger {self.name} is damaged: {why}; stop all gateways, keep its files, restore a backup"
             )
-        return LocalError(f"the ledger {self.name} refused a statement ({state}): {why}; {error.statement}")
+        statement = " ".join((error.statement or "").split())[:_SHOWN]
+        return LocalError(f"the ledger {self.name} refused a statement ({state}): {why}; {statement}")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -311,8 +315,8 @@ def _options(url: URL, settings: Mapping[str, str]) -> str:
 
 def _name(url: URL) -> str:
     """Without anything that could be a secret: options may hold one, too."""
-    place = {"username": url.username, "host": url.host, "port": url.port, "database": url.database}
-    return URL.create("postgresql", **place).render_as_string()
+    place = URL.create("postgresql", url.username, host=url.host, port=url.port, database=url.database)
+    return place.render_as_string()
 
 
 def _message(error: BaseException) -> str:
