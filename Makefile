@@ -64,7 +64,7 @@ hostile: $(READY) ## besiege a gateway and write docs/hostile-peers.md
 
 prove: $(READY) ## kill, cut, fill, freeze and count; writes docs/reliability.md; ONLY=cuts PROVE_CUTS=1000 PROVE_WORKERS=2
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc $(CRASH_PROGRAMS)
-	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove build/reliability.jsonl docs/reliability.md
+	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove crash build/reliability.jsonl docs/reliability.md
 
 pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
 	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)

@@ -34,6 +34,9 @@ class Fault(StrEnum):
     MISSING_FILE = "rows without their file"
     PHANTOM = "never sent"
     REPEATED = "delivered again without a reason"
+    RUN_TWICE = "an attempt of a job that was run twice"
+    RUN_AGAIN = "a job that was run again although no attempt of it had failed"
+    CUT_OFF = "refused or cut off although a gateway was there to take it"
     LEDGER = "the ledger is damaged"
 
 
@@ -50,6 +53,10 @@ class Tally:
         held: Instances that are held.
         repeated: Deliveries that came more than once.
         quarantined: Files put aside as damaged.
+        jobs: Jobs.
+        run_again: Attempts of them beyond the first.
+        spanning: Groups of instances that came to more than one gateway.
+        revived: Gateways that ended by themselves and were started again.
     """
 
     faults: dict[Fault, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -60,6 +67,10 @@ class Tally:
     held: int = 0
     repeated: int = 0
     quarantined: int = 0
+    jobs: int = 0
+    run_again: int = 0
+    spanning: int = 0
+    revived: int = 0
 
     def check(self) -> None:
         """Raises if anything is wrong, with all of it."""
@@ -84,7 +95,7 @@ def count(
         held_before_release: What was acknowledged is on disk before its association is released.
         held_was_accepted: An operator has had everything taken that was held: it has to be in jobs by now.
     """
-    tally = Tally()
+    tally = Tally(jobs=len(site.jobs))
     digests = {one.uid: one.digest for told in ledger.associations for one in told.sent}
     jobs = _jobs(site, tally)
     held = _held(site, places, tally)

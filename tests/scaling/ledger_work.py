@@ -1,0 +1,164 @@
+"""What one association, its job and its deliveries ask of the ledger: a gateway taken apart and driven by hand.
+
+Nothing polls and nothing runs beside, so that each number is the same at every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+
+from harness import sending
+from harness.data import make_series
+from harness.pacs import Pacs
+from harness.site import Site
+from harness.waiting import eventually
+from hilum.clock import utc_now
+from hilum.deliver import worker
+from hilum.runner import Step
+from hilum.serve.parts import Parts
+from scaling.statements import Asked, Counter
+
+#: So many instances, then so many more, then so many more again: what each of the last costs, each of the others does.
+SIZES: Final = (1, 11, 101)
+
+FIRST: Final = "association with its first instance"
+FURTHER: Final = "further instances, before the release"
+RELEASE: Final = "release"
+#: What steps are called in a table, in the order of the flow.
+STEPS: Final[Mapping[str, str]] = {
+    "job": "job made of a group",
+    "submit": "job handed to its engine",
+    "watch": "end of the job noticed",
+    "results": "results collected",
+    "deliver": "results delivered",
+    "receipt": "receipt written",
+    "sweep": "spool swept",
+    "senders": "sender's day booked",
+}
+PHASES: Final = (FIRST, FURTHER, RELEASE, *STEPS.values())
+
+
+@dataclass(slots=True, kw_only=True)
+class Way:
+    """What instances of one association cost on their way to the PACS.
+
+    Attributes:
+        phases: By the names of ``PHASES``.
+        looks: By step, what it asks when it looks for work and there is none.
+    """
+
+    phases: dict[str, Asked] = field(default_factory=dict)
+    looks: dict[str, Asked] = field(default_factory=dict)
+
+
+def way(site: Site, pacs: Pacs, instances: int, *, folder: Path) -> Way:
+    """Send so many over one association, and do all that follows."""
+    found = Way()
+    with _gateway(site) as (parts, counter):
+        server = parts.server()
+        port = server.start()
+        try:
+            _receive(found, counter, port, make_series(folder, instances))
+            eventually(lambda: not server.talking(), what="the association to be over")
+        finally:
+            server.stop(timedelta(seconds=1))
+        steps = [step for name in STEPS for step in parts.steps() if step.name == name]
+        for step in steps:
+            found.phases[STEPS[step.name]] = _do(step, counter)
+        for step in parts.steps():
+            while works := step.claim(utc_now(), utc_now() + timedelta(minutes=1), 1):
+                for work in works:
+                    step.record(work, step.act(work), utc_now())
+        for step in parts.steps():
+            with counter.during() as asked:
+                assert not step.claim(utc_now(), utc_now() + timedelta(minutes=1), 1), f"{step.name} still finds work"
+                step.next_due(utc_now())
+            found.looks[step.name] = asked
+    delivered = {one.request.sop_instance for one in pacs.accepted}
+    assert {path.stem for path in folder.iterdir()} <= delivered
+    return found
+
+
+@contextmanager
+def _gateway(site: Site) -> Iterator[tuple[Parts, Counter]]:
+    with ExitStack() as stack:
+        # A parcel that is under way asks once a second whether its destination was paused: no work of a file.
+        stack.enter_context(patch.object(worker, "_LOOK_SECONDS", float("inf")))
+        parts = Parts(site.settings, site.path, clock=utc_now, distrusted=_distrusted)
+        stack.callback(parts.database.close)
+        counter = stack.enter_context(Counter(parts.database))
+        parts.database.migrate()
+        yield parts, counter
+
+
+def _distrusted(why: str) -> None:
+    raise AssertionError(why)
+
+
+def _receive(found: Way, counter: Counter, port: int, paths: Sequence[Path]) -> None:
+    with ExitStack() as association:
+        with counter.during() as found.phases[FIRST]:
+            requestor = association.enter_context(sending.association(port, paths))
+            assert sending.store(requestor, paths[0]).accepted
+        with counter.during() as found.phases[FURTHER]:
+            for path in paths[1:]:
+                assert sending.store(requestor, path).accepted
+        with counter.during() as found.phases[RELEASE]:
+            association.close()
+
+
+def _do(step: Step[Any, Any], counter: Counter) -> Asked:
+    """Everything that it finds to do now, without the look that finds nothing more."""
+
+    def claimed() -> Sequence[Any]:
+        nonlocal asked
+        with counter.during() as look:
+            works = step.claim(utc_now(), utc_now() + timedelta(minutes=1), step.concurrency)
+        asked = look if works else asked
+        return works
+
+    asked = Asked()
+    # A command has not ended at once; looks before its end do not count.
+    works = eventually(claimed, what=f"work for {step.name}")
+    with counter.during() as acted:
+        for work in works:
+            step.record(work, step.act(work), utc_now())
+    return asked + acted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a phase asks.
+
+    Attributes:
+        once: However many instances there are.
+        each: For each instance of it.
+    """
+
+    once: Asked
+    each: Asked
+
+
+def costs(ways: Sequence[Way]) -> dict[str, Cost]:
+    """By phase, from one way for each of ``SIZES``.
+
+    Raises:
+        ValueError: Some instances cost more than others.
+    """
+    found = {}
+    for phase in PHASES:
+        small, middle, large = (one.phases[phase] for one in ways)
+        each = (large - middle).over(SIZES[2] - SIZES[1])
+        if (middle - small).over(SIZES[1] - SIZES[0]) != each:
+            raise ValueError(f"{phase}: the first instances cost {middle - small}, the others {large - middle}")
+        once = small
+        for _ in range(SIZES[0] if phase != FURTHER else 0):
+            once -= each
+        found[phase] = Cost(once=once, each=each)
+    return found
