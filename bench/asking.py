@@ -39,7 +39,7 @@ def claims(filled: Filled, folder: Path) -> Mapping[str, float]:
     with _busy_gateway(filled, folder) as (gateway, database):
         found: dict[str, float] = {}
         # The composition root alone knows the steps and what each is made of.
-        for step in gateway._steps():
+        for step in gateway.parts.steps():
             found[f"claim of {step.name}"] = _milliseconds(lambda step=step: _claim(step), lambda: _free(database))
         return found
 
@@ -67,7 +67,7 @@ def _busy_gateway(filled: Filled, folder: Path) -> Iterator[tuple[Gateway, Datab
         yield gateway, database
     finally:
         gateway.stop(timedelta())
-        gateway._database.close()  # by itself only one that was started: its shared memory is a file of the folder
+        gateway.parts.database.close()  # by itself only one that was started: its shared memory is a file of the folder
         database.close()
 
 

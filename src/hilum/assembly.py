@@ -20,6 +20,7 @@ from hilum.engine.folder import FolderEngine
 from hilum.engine.port import Engine, Run
 from hilum.engine.process import ProcessEngine
 from hilum.engine.worker import EngineSettings
+from hilum.exchange import Server
 from hilum.group.policy import key_of
 from hilum.job import processors
 from hilum.job.adoption import AdoptionSettings
@@ -233,13 +234,8 @@ def notify_of(settings: config.Settings) -> NotifySettings:
 
 
 def _webhook(one: config.Webhook) -> Webhook:
-    return Webhook(
-        url=one.url,
-        secret=one.secret,
-        authorization=one.authorization,
-        timeout=one.timeout,
-        authorities=one.ca_file,
-    )
+    server = Server(url=one.url, authorization=one.authorization, timeout=one.timeout, authorities=one.ca_file)
+    return Webhook(server=server, secret=one.secret)
 
 
 def _mail(one: config.Mail) -> Mail:

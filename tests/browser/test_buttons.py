@@ -162,7 +162,9 @@ def test_a_changed_file_shows_what_a_reload_changes_and_what_is_wrong(
     site.path.write_text(text.replace("max-associations: 5", "max-associations: 4"))
     page.get_by_role("button", name="Reload now").click()
     page.locator("#live").get_by_text("in force").first.wait_for()
-    eventually(lambda: site.gateway and site.gateway._assembly.settings.dicom.scp.max_associations == 4, what="4")
+    assert site.gateway is not None
+    configuration = site.gateway.parts.configuration
+    eventually(lambda: configuration.settings.dicom.scp.max_associations == 4, what="4")
     site.path.write_text(text)
 
 

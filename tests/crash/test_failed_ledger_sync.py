@@ -12,7 +12,7 @@ from harness.process import GatewayProcess
 from harness.sending import association, send, store
 from harness.site import Site
 from harness.waiting import eventually
-from hilum.serve.gateway import EXIT_DISTRUSTED
+from hilum.serve.process import EXIT_DISTRUSTED
 
 MakeSite = Callable[..., Site]
 

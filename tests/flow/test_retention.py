@@ -117,7 +117,7 @@ class Watched:
         before = self.clock.asked.copy()
 
         def looked() -> bool:
-            gateway._wake.notify()
+            gateway.parts.wakes.notify()
             return all(self.clock.asked[f"{name}-loop"] - before[f"{name}-loop"] > 6 for name in REMOVERS)
 
         eventually(looked, what="a turn of each step")

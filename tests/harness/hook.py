@@ -1,4 +1,4 @@
-"""An HTTP server in the process of the test that takes webhooks, and answers as it is told."""
+"""An HTTP server in the process of the test that takes requests, such as webhooks, and answers as it is told."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any
 class Post:
     """One request that came."""
 
+    method: str
     path: str
     headers: dict[str, str]
     body: bytes
@@ -57,12 +58,12 @@ class Hook:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.posts.append(Post(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                hook.posts.append(Post(self.command, self.path, headers, body))
                 hook.answer(self)
 
-            def do_GET(self) -> None:
-                hook.posts.append(Post(self.path, {}, b"GET"))
+            do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815 - names of http.server
 
             def log_message(self, *_: object) -> None:
                 """Silence."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.authority import Authority, new_authority
+from harness.hook import Hook
 from hilum.ledger.database import Database
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception
@@ -43,3 +45,16 @@ def desk(database: Database, clock: MovableClock, tmp_path: Path) -> Reception:
     spool = tmp_path / "spool"
     spool.mkdir()
     return Reception(database, clock, spool)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Vouches for a server of localhost."""
+    return new_authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    """An HTTP server that takes everything."""
+    with Hook() as started:
+        yield started

@@ -16,8 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from hilum.deadline import Deadline
 from hilum.model import Phase
-from hilum.notify.deadline import Deadline
 from hilum.notify.port import Message, NotTold, Told
 
 #: Longest subject line, in characters.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from hilum.serve.gateway import Gateway, run
+from hilum.serve.gateway import Gateway
+from hilum.serve.process import run
 
 __all__ = ["Gateway", "run"]

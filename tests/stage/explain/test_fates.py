@@ -194,7 +194,7 @@ def test_parked(make_site: MakeSite, tmp_path: Path) -> None:
             if row.not_before is not None and row.not_before > site.clock():  # it waits to be tried again
                 clock.move((row.not_before - site.clock()).total_seconds())
                 assert site.gateway is not None
-                site.gateway._wake.notify()
+                site.gateway.parts.wakes.notify()
             return next((one for one in explain(site).findings if one.place == "parked"), None)
 
         one = eventually(parked, what="a parked group")

@@ -196,7 +196,7 @@ def test_no_claim_looks_at_everything(database: Database, tmp_path: Path) -> Non
     faults: dict[str, list[str]] = {}
     idle: set[str] = set()
     try:
-        for step in gateway._steps():
+        for step in gateway.parts.steps():
             with explained() as plans:
                 claimed = step.claim(NOW, NOW + timedelta(minutes=1), step.concurrency)
                 step.next_due(NOW)
@@ -208,7 +208,7 @@ def test_no_claim_looks_at_everything(database: Database, tmp_path: Path) -> Non
                 drop_leases(connection)  # of what was on its way when a gateway died, one at a time is tried again
     finally:
         gateway.stop(timedelta())
-        gateway._database.close()  # one that was not started leaves it open
+        gateway.parts.database.close()  # one that was not started leaves it open
     assert idle == NOT_IN_THE_LEDGER, "what claims nothing shows nothing: give it a row above"
     assert faults == {}
 

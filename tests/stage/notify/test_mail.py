@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from harness.authority import Authority
 from harness.mailbox import Mailbox
+from harness.raw_server import raw_server
 from hilum.model import Phase
 from hilum.notify.mail import Mail, Security
 from hilum.notify.port import Message, NotTold, Told
-from stage.notify.conftest import MESSAGE, NOW, Authority
-from stage.notify.test_webhook import raw_server
+from stage.notify.conftest import MESSAGE, NOW
 
 
 def mail(box: Mailbox, **other: Any) -> Mail:

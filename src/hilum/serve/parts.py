@@ -1,0 +1,179 @@
+"""What one gateway is made of: every part, made and put together, none started."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hilum import config
+from hilum.association.server import Server
+from hilum.clock import Clock, SteadyClock
+from hilum.deliver.probe import ProbeStep
+from hilum.deliver.receipt import ReceiptStep
+from hilum.deliver.worker import SendStep
+from hilum.engine.worker import SubmitStep, WatchStep
+from hilum.group.worker import CloseStep
+from hilum.job.adoption import AdoptStep
+from hilum.job.retention import RetentionStep
+from hilum.job.worker import PlanStep
+from hilum.ledger.database import Database
+from hilum.notify.worker import NewsStep, TellStep
+from hilum.observe.metrics import Metrics
+from hilum.observe.names import Names
+from hilum.results.worker import CollectStep
+from hilum.runner import Step
+from hilum.serve.configuration import Configuration
+from hilum.serve.counting import Counting
+from hilum.serve.flow import Wakes
+from hilum.serve.timekeeping import ClockStep
+from hilum.store.chronicle import Chronicle
+from hilum.store.disk import Watermark
+from hilum.store.pressure import DiskStep
+from hilum.store.quarantine import QuarantineStep, quarantines
+from hilum.store.receive import SpoolReceiver, Unrecorded
+from hilum.store.senders import Booking, SenderBook, SenderStep
+from hilum.store.worker import EndStep, HeldStep, SweepStep
+from hilum.web.desk import Desk
+
+
+class Parts:
+    """Made once for each gateway.
+
+    Args:
+        path: The file that ``settings`` came from; ``None`` = it came from nowhere.
+        distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
+
+    Attributes:
+        owner: The name of this gateway in the ledger.
+        stopping: Set once nothing new may be begun.
+        unrecorded: Ends of associations that the ledger did not take yet.
+    """
+
+    def __init__(
+        self, settings: config.Settings, path: Path | None, *, clock: Clock, distrusted: Callable[[str], None]
+    ) -> None:
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.clock = clock
+        self.metrics = Metrics()
+        self.metrics.know(Names.of(settings))
+        self.database = Database(settings.ledger.url, distrusted=distrusted, meter=self.metrics)
+        self.configuration = Configuration(
+            settings, path, database=self.database, clock=clock, changed=self._configuration_changed
+        )
+        storage = settings.storage
+        watched = (storage.temporary, storage.payloads, self.database.path.parent)
+        self.watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
+        self.wakes = Wakes()
+        self.senders = SenderBook()
+        self.unrecorded: deque[Unrecorded] = deque()
+        self.stopping = threading.Event()
+
+    def server(self) -> Server:
+        """What accepts associations."""
+        scp = self.configuration.settings.dicom.scp
+        receiver = SpoolReceiver(
+            database=self.database,
+            owner=self.owner,
+            clock=self.clock,
+            watermark=self.watermark,
+            settings=lambda: self.configuration.assembly.store,
+            released=self.wakes.released,
+            unrecorded=self.unrecorded,
+            meter=self.metrics,
+        )
+        chronicle = Chronicle(database=self.database, clock=self.clock)
+        booking = Booking(book=self.senders, clock=self.clock, then=chronicle)
+        return Server(
+            scp.host,
+            scp.port,
+            settings=lambda: self.configuration.assembly.acceptor,
+            receiver=receiver,
+            observer=Counting(metrics=self.metrics, then=booking),
+            clock=self.clock,
+        )
+
+    def desk(self, server: Server) -> Desk:
+        """The gateway as the web sees it, from now on."""
+        return Desk(
+            database=self.database,
+            clock=self.clock,
+            owner=self.owner,
+            started_at=self.clock(),
+            settings=lambda: self.configuration.settings,
+            path=self.configuration.path,
+            reload=self.configuration.reload,
+            congested=self.watermark.full,
+            talking=server.talking,
+            progress=server.progress,
+            abort=server.abort,
+            wake=self.wakes.notify,
+            metrics=self.metrics,
+        )
+
+    def steps(self) -> Sequence[Step[Any, Any]]:
+        """All that works on rows of the ledger; their names are those of ``hilum.serve.flow``."""
+        database, owner, configuration = self.database, self.owner, self.configuration
+        steady = [self.clock] if isinstance(self.clock, SteadyClock) else []
+        return (
+            *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
+            EndStep(unrecorded=self.unrecorded),
+            self.sender_step(),
+            HeldStep(
+                database=database,
+                owner=owner,
+                spool=lambda: configuration.assembly.store.spool,
+                grouping=lambda called: configuration.assembly.store.rules(called).grouping,
+                keep=lambda: configuration.assembly.store.aborted_retention,
+            ),
+            CloseStep(database=database),
+            PlanStep(database=database, owner=owner, settings=lambda: configuration.assembly.plan),
+            AdoptStep(database=database, settings=lambda: configuration.assembly.adoption),
+            SubmitStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
+            WatchStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
+            CollectStep(database=database, owner=owner, settings=lambda: configuration.assembly.results),
+            SendStep(
+                database=database,
+                owner=owner,
+                clock=self.clock,
+                settings=lambda: configuration.assembly.delivery,
+                stopping=self.stopping,
+            ),
+            ProbeStep(database=database, owner=owner, settings=lambda: configuration.assembly.delivery),
+            ReceiptStep(
+                database=database,
+                owner=owner,
+                keep=lambda: configuration.assembly.keep_delivered,
+                keep_given_up=lambda: configuration.assembly.engine.keep_failed,
+            ),
+            SweepStep(database=database, spool=lambda: configuration.assembly.store.spool),
+            RetentionStep(database=database, owner=owner, roots=lambda: configuration.assembly.adoption.roots),
+            QuarantineStep(
+                database=database,
+                folders=lambda: quarantines(configuration.assembly.store.spool, configuration.assembly.adoption.roots),
+                keep=lambda: configuration.assembly.engine.keep_failed,
+            ),
+            DiskStep(database=database, full=self.watermark.full),
+            NewsStep(database=database, settings=lambda: configuration.assembly.notify),
+            TellStep(database=database, owner=owner, clock=self.clock, settings=lambda: configuration.assembly.notify),
+        )
+
+    def sender_step(self) -> SenderStep:
+        """Writes down how senders behaved."""
+        return SenderStep(database=self.database, book=self.senders)
+
+    def _configuration_changed(self, settings: config.Settings) -> None:
+        self.metrics.know(Names.of(settings))
+        self.watermark.limit(*_room(settings.storage))
+        self.wakes.notify()
+
+
+def _room(storage: config.Storage) -> tuple[float, int]:
+    """How full the disk may get: percent of it, and the bytes that stay free."""
+    return storage.watermark_percent, int(storage.reserve_gb * 1_000_000_000)
