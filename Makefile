@@ -15,13 +15,15 @@ BIN := .venv/bin
 READY := .venv/.ready
 # What tests/crash hurts disks and processes with.
 CRASH_PROGRAMS := strace=strace cc=gcc mkfs.ext4=e2fsprogs mkfs.xfs=xfsprogs losetup=mount
+# What stands around several gateways.
+CLUSTER_PROGRAMS := haproxy=haproxy pg_ctlcluster=postgresql
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs pictures interoperability hostile pins setup fuzz bench prove
+.PHONY: help run demo test lint types docs pictures interoperability hostile pins setup fuzz bench prove prove-cluster
 
 help: ## list the verbs
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
 
 run: $(READY) app.yaml ## start the gateway with ./app.yaml, made first if absent
 	@exec $(BIN)/hilum serve --config app.yaml
@@ -52,8 +54,8 @@ interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, 
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
 	@exec scripts/compare-peers
 
-bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth, cost or disk
-	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace
+bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth, cost, disk or cluster
+	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace $(if $(findstring cluster,$(ARGS)),$(CLUSTER_PROGRAMS))
 	@exec $(BIN)/python -m bench $(ARGS)
 
 fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10000000
@@ -65,6 +67,10 @@ hostile: $(READY) ## besiege a gateway and write docs/hostile-peers.md
 prove: $(READY) ## kill, cut, fill, freeze and count; writes docs/reliability.md; ONLY=cuts PROVE_CUTS=1000 PROVE_WORKERS=2
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc $(CRASH_PROGRAMS)
 	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove crash build/reliability.jsonl docs/reliability.md
+
+prove-cluster: $(READY) ## hurt several gateways, their database and their balancer; writes docs/reliability-cluster.md; PROVE_FAULTS=1000
+	@scripts/system-packages $(CLUSTER_PROGRAMS) $(CRASH_PROGRAMS)
+	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove cluster build/reliability-cluster.jsonl docs/reliability-cluster.md
 
 pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
 	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)

@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 from harness import sending
 from harness.data import make_series
+from harness.ledgers import Ledgers
 from harness.pacs import Pacs
 from harness.site import Site
 from harness.waiting import eventually
@@ -55,6 +56,20 @@ class Way:
 
     phases: dict[str, Asked] = field(default_factory=dict)
     looks: dict[str, Asked] = field(default_factory=dict)
+
+
+def ways(ledgers: Ledgers, folder: Path) -> list[Way]:
+    """One for each of ``SIZES``, each on a ledger of its own."""
+    found = []
+    for size in SIZES:
+        place = folder / str(size)
+        for name in ("spool", "payloads", "output"):
+            (place / name).mkdir(parents=True)
+        with Pacs() as pacs:
+            workflow = {"name": "copy", "clara-ae-title": "HILUM", "engine": "copy", "destination-name": "PACS"}
+            keys = {"dicom": {"scu": {"destinations": [pacs.destination]}}, "workflows": [workflow]}
+            found.append(way(Site(place, keys, ledger=ledgers.url(place)), pacs, size, folder=place / "files"))
+    return found
 
 
 def way(site: Site, pacs: Pacs, instances: int, *, folder: Path) -> Way:
