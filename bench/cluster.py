@@ -71,9 +71,7 @@ class Clusters:
 
     def run(self) -> None:
         """Measure, and write `cluster.json`; scripts/generate-docs makes tables of it."""
-        series = {
-            name: self._transfers.series(shape, count, _ASSOCIATIONS) for name, (shape, count) in _SHAPES.items()
-        }
+        series = {name: self._transfers.series(shape, count, _ASSOCIATIONS) for name, (shape, count) in _SHAPES.items()}
         load = Load(
             name="cluster",
             title="receiving with several gateways",

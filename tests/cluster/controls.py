@@ -5,10 +5,8 @@ What is taken out is taken out of the process of the gateway, by ``fence`` below
 
 from __future__ import annotations
 
-import random
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from cluster.faults import trials
 from crash.trials import Trial

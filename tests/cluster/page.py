@@ -100,10 +100,12 @@ def failures(parts: Parts) -> list[str]:
 def _faults(trials: Sequence[Trial]) -> str:
     hurt = [trial for trial in trials if trial.is_fault]
     rows = [_row(what, some) for what, some in by_what(trials).items()]
-    text = table(["", "faults", "acknowledged", "of these released", "jobs", *_COLUMNS], [*rows, _row("**all**", trials)])
+    text = table(
+        ["", "faults", "acknowledged", "of these released", "jobs", *_COLUMNS], [*rows, _row("**all**", trials)]
+    )
     return (
-        f"{text}\nAfter {shown(number_of_faults(hurt))} faults without a loss, the chance that one of them loses something"
-        f" is, with 95 % confidence, {bound(hurt)} (the rule of three).\n\n"
+        f"{text}\nAfter {shown(number_of_faults(hurt))} faults without a loss, the chance that one of them loses"
+        f" something is, with 95 % confidence, {bound(hurt)} (the rule of three).\n\n"
         f"Of {shown(total(trials, 'unknown'))} instances the sender had no answer;"
         f" {shown(total(trials, 'found_unknown'))} of them were there, whole. Deliveries that came twice:"
         f" {shown(total(trials, 'repeated'))}, all among the {shown(total(trials, 'unknown_outcomes'))} whose outcome"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import psycopg
+from harness.postgres import Server
 
 from cluster import fleet, runs
 from cluster.balancer import Balancer
@@ -26,7 +27,6 @@ from crash.gateways import ForkServer, kill_family
 from crash.reading import Places
 from crash.sender import Association, Ledger, Load
 from crash.shim import Faults
-from harness.postgres import Server
 from harness.site import merged
 from harness.waiting import eventually
 from hilum.clock import utc_now

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 #: Its working folder is the job's; the number of its attempt is that of the last folder below ``run/``. One ``write``
 #: of a short line is never torn apart by another one's.
-_COMMAND = (
-    'for run in run/*; do :; done; echo "$HILUM_JOB_ID ${{run#run/}}" >> {lines}; {pause} cp "$HILUM_INPUT"/* "$HILUM_OUTPUT"/'
+_COMMAND: Final = (
+    'for run in run/*; do :; done; echo "$HILUM_JOB_ID ${{run#run/}}" >> {lines}; {pause}'
+    ' cp "$HILUM_INPUT"/* "$HILUM_OUTPUT"/'
 )
 
 

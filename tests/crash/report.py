@@ -233,9 +233,7 @@ def _recovery(parts: Parts) -> str:
         if trials:
             listening = [trial.listening for trial in trials]
             drained = [trial.listening + trial.drained for trial in trials]
-            rows.append(
-                [f"after {name}", shown(len(trials)), *map(seconds, (*spread(listening), *spread(drained)))]
-            )
+            rows.append([f"after {name}", shown(len(trials)), *map(seconds, (*spread(listening), *spread(drained)))])
     columns = ["", "starts", "listening, median", "worst", "all work done, median", "worst"]
     return (
         table(columns, rows)

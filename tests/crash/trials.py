@@ -41,7 +41,7 @@ class Trial:
         unknown_outcomes: Answers of the PACS that were not read, or of which the note was lost.
         set_aside: What an operator had to ask for again.
         left: Files without a row after the disk had failed that went with the next start, or go with a held folder.
-        taken_over: Seconds from the end of a gateway until nothing belonged to it any more; 0 if nobody waited for that.
+        taken_over: Seconds from the end of a gateway until nothing belonged to it any more; 0: nobody waited for that.
     """
 
     what: str

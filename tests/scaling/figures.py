@@ -115,7 +115,5 @@ class Figures:
     def point(self, ledger: str, gateways: int, durability: str, shape: str) -> Point:
         """One of them."""
         wanted = (ledger, gateways, durability, shape)
-        (found,) = (
-            one for one in self.points if (one.ledger, one.gateways, one.durability, one.shape) == wanted
-        )
+        (found,) = (one for one in self.points if (one.ledger, one.gateways, one.durability, one.shape) == wanted)
         return found

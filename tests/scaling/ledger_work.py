@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
+from harness.ledgers import Ledgers
+
 from harness import sending
 from harness.data import make_series
-from harness.ledgers import Ledgers
 from harness.pacs import Pacs
 from harness.site import Site
 from harness.waiting import eventually
+from hilum.association.server import Server
 from hilum.clock import utc_now
 from hilum.deliver import worker
 from hilum.runner import Step
@@ -26,7 +28,9 @@ from hilum.serve.parts import Parts
 from scaling.statements import Asked, Counter
 
 #: So many instances, then so many more, then so many more again: what each of the last costs, each of the others does.
-SIZES: Final = (1, 11, 101)
+SIZES: Final = (1, 11, 31)
+#: Before anything is counted, so many go the same way: connections are open then, and what is asked often is prepared.
+_WARM_UP: Final = 8
 
 FIRST: Final = "association with its first instance"
 FURTHER: Final = "further instances, before the release"
@@ -75,17 +79,12 @@ def ways(ledgers: Ledgers, folder: Path) -> list[Way]:
 def way(site: Site, pacs: Pacs, instances: int, *, folder: Path) -> Way:
     """Send so many over one association, and do all that follows."""
     found = Way()
-    with _gateway(site) as (parts, counter):
-        server = parts.server()
-        port = server.start()
-        try:
-            _receive(found, counter, port, make_series(folder, instances))
+    with _gateway(site) as (parts, counter), _listening(parts) as (server, port):
+        for count in (_WARM_UP, instances):
+            found.phases = _receive(counter, port, make_series(folder, count))
             eventually(lambda: not server.talking(), what="the association to be over")
-        finally:
-            server.stop(timedelta(seconds=1))
-        steps = [step for name in STEPS for step in parts.steps() if step.name == name]
-        for step in steps:
-            found.phases[STEPS[step.name]] = _do(step, counter)
+            steps = [step for name in STEPS for step in parts.steps() if step.name == name]
+            found.phases |= {STEPS[step.name]: _do(step, counter) for step in steps}
         for step in parts.steps():
             while works := step.claim(utc_now(), utc_now() + timedelta(minutes=1), 1):
                 for work in works:
@@ -112,20 +111,32 @@ def _gateway(site: Site) -> Iterator[tuple[Parts, Counter]]:
         yield parts, counter
 
 
+@contextmanager
+def _listening(parts: Parts) -> Iterator[tuple[Server, int]]:
+    server = parts.server()
+    port = server.start()
+    try:
+        yield server, port
+    finally:
+        server.stop(timedelta(seconds=1))
+
+
 def _distrusted(why: str) -> None:
     raise AssertionError(why)
 
 
-def _receive(found: Way, counter: Counter, port: int, paths: Sequence[Path]) -> None:
+def _receive(counter: Counter, port: int, paths: Sequence[Path]) -> dict[str, Asked]:
+    found: dict[str, Asked] = {}
     with ExitStack() as association:
-        with counter.during() as found.phases[FIRST]:
+        with counter.during() as found[FIRST]:
             requestor = association.enter_context(sending.association(port, paths))
             assert sending.store(requestor, paths[0]).accepted
-        with counter.during() as found.phases[FURTHER]:
+        with counter.during() as found[FURTHER]:
             for path in paths[1:]:
                 assert sending.store(requestor, path).accepted
-        with counter.during() as found.phases[RELEASE]:
+        with counter.during() as found[RELEASE]:
             association.close()
+    return found
 
 
 def _do(step: Step[Any, Any], counter: Counter) -> Asked:

@@ -11,6 +11,7 @@ from typing import Final
 
 from harness.ledgers import Files, Ledgers
 from harness.postgres import Server
+
 from scaling import model
 from scaling.figures import COUNTED, PARTIES, Figures, Point
 from scaling.ledger_work import PHASES, Cost, Way, costs, ways
@@ -54,7 +55,9 @@ def written(page: str, found: Ways, figures: Figures) -> str:
 
 
 def _put(page: str, name: str, text: str) -> str:
-    place = re.compile(rf"(?<=<!-- {re.escape(name)}: made by scripts/generate-docs -->\n).*?(?=<!-- end -->)", re.DOTALL)
+    place = re.compile(
+        rf"(?<=<!-- {re.escape(name)}: made by scripts/generate-docs -->\n).*?(?=<!-- end -->)", re.DOTALL
+    )
     new, number = place.subn(lambda _old: text, page)
     assert number == 1, f"the page has {number} places for: {name}"
     return new

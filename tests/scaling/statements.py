@@ -108,6 +108,6 @@ class _Kinds(type(SILENT)):  # type: ignore[misc]
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
 
-    def transaction(self, kind: str, *, waited: float, seconds: float) -> None:
+    def transaction(self, kind: str, **_told: float) -> None:
         name = f"{kind}s"
         setattr(self._asked, name, getattr(self._asked, name) + 1)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scaling.ledger_work import FIRST, FURTHER, RELEASE, STEPS, Cost, Way, costs
 from scaling.figures import Figures
+from scaling.ledger_work import FIRST, FURTHER, RELEASE, STEPS, Cost, costs
 from scaling.page import Ways, measured, written
 from scaling.statements import Asked
 
@@ -33,9 +33,7 @@ def test_an_instance_costs_nothing_before_its_release(by_phase: Mapping[str, Cos
 
 
 @pytest.mark.parametrize("phase", sorted(CONSTANT))
-def test_instances_share_the_statements_of_their_association_and_job(
-    by_phase: Mapping[str, Cost], phase: str
-) -> None:
+def test_instances_share_the_statements_of_their_association_and_job(by_phase: Mapping[str, Cost], phase: str) -> None:
     each = by_phase[phase].each
     assert (each.reads, each.notes, each.writes, each.statements, each.round_trips) == (0, 0, 0, 0, 0)
 
