@@ -25,6 +25,7 @@ defaults
     timeout connect 2s
     timeout client 120s
     timeout server 120s
+    timeout check 10s
     retries 5
     option redispatch 1
 frontend dicom
@@ -32,7 +33,8 @@ frontend dicom
     default_backend gateways
 backend gateways
     balance roundrobin
-    option httpchk GET /health/ready
+    option httpchk
+    http-check send meth GET uri /health/ready ver HTTP/1.1 hdr Host localhost
     default-server check inter 200ms fastinter 100ms downinter 100ms fall 2 rise 1 send-proxy-v2
 """
 
