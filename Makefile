@@ -17,6 +17,8 @@ READY := .venv/.ready
 CRASH_PROGRAMS := strace=strace cc=gcc mkfs.ext4=e2fsprogs mkfs.xfs=xfsprogs losetup=mount
 # What stands around several gateways.
 CLUSTER_PROGRAMS := haproxy=haproxy pg_ctlcluster=postgresql
+# What tests/deploy checks and runs deploy/ with.
+DEPLOY_PROGRAMS := systemd-analyze=systemd haproxy=haproxy kubectl=kubernetes-client
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
@@ -32,7 +34,7 @@ demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEE
 	@exec $(BIN)/hilum demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(READY) lint types ## lint, types and all tests
-	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium $(CRASH_PROGRAMS)
+	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium $(CRASH_PROGRAMS) $(DEPLOY_PROGRAMS)
 	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, format and who may import whom

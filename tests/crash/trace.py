@@ -67,11 +67,11 @@ def traced(site: Site, *more: str) -> Iterator[GatewayProcess]:
             yield gateway
         finally:
             # strace passes no signal on, and ends when the gateway has ended.
-            os.kill(_child_of(gateway.process.pid), signal.SIGTERM)
+            os.kill(child_of(gateway.process.pid), signal.SIGTERM)
             gateway.process.wait(timeout=30)
 
 
-def _child_of(parent: int) -> int:
+def child_of(parent: int) -> int:
     """Its only child, from the table of processes: the list of children in /proc may leave out some."""
     (child,) = (
         int(name)
