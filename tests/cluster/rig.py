@@ -38,7 +38,7 @@ LEASE: Final = 4.0
 GATEWAYS: Final = 3
 _SENDERS: Final = 8
 #: Between two associations of a sender, on average: more jobs than the machine can run would be waited for in the end.
-_PAUSE: Final = 0.5
+_PAUSE: Final = 1.0
 #: Some senders lose patience before a gateway that was stopped for long goes on, others wait for it.
 _PATIENCE: Final = (2.0, 30.0)
 _DRAIN: Final = 120.0
@@ -168,7 +168,7 @@ class Cluster:
                 "payloads": str(self.places.payloads),
                 "output": str(self._folder / "output"),
             },
-            "ledger": {"url": url},
+            "ledger": {"url": url, "lease-seconds": LEASE},
         }
         return merged(merged(_KEYS, own), self._more_keys)
 
