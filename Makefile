@@ -13,6 +13,8 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 BIN := .venv/bin
 READY := .venv/.ready
+# What judges rules for Prometheus, and encodes what no library here encodes.
+CHECKERS := promtool=prometheus ojph_compress=openjph-tools
 # What tests/crash hurts disks and processes with.
 CRASH_PROGRAMS := strace=strace cc=gcc mkfs.ext4=e2fsprogs mkfs.xfs=xfsprogs losetup=mount
 # What stands around several gateways.
@@ -34,7 +36,8 @@ demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEE
 	@exec $(BIN)/hilum demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(READY) lint types ## lint, types and all tests
-	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium $(CRASH_PROGRAMS) $(DEPLOY_PROGRAMS)
+	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium $(CHECKERS) $(CRASH_PROGRAMS) \
+		$(DEPLOY_PROGRAMS)
 	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, format and who may import whom

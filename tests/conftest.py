@@ -9,8 +9,40 @@ from typing import Any
 import pytest
 import structlog
 
+from harness.ledgers import Files, Ledgers
 from harness.pacs import Pacs
+from harness.postgres import Server
 from harness.site import Site
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="where ledgers are kept")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, tests that say they are about SQLite's file are deselected; on SQLite, those of a server."""
+    other = "sqlite" if config.getoption("--ledger") == "postgresql" else "postgresql"
+    left_out = [item for item in items if item.get_closest_marker(other)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker(other)]
+
+
+@pytest.fixture(scope="session")
+def ledgers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledgers]:
+    """Makes empty ledgers where this run keeps them."""
+    if request.config.getoption("--ledger") == "sqlite":
+        yield Files(tmp_path_factory.mktemp("ledger"))
+        return
+    server = Server()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def ledger_url(ledgers: Ledgers, tmp_path: Path) -> str:
+    """The URL of an empty ledger, as a gateway has just made it."""
+    return ledgers.new(tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +55,14 @@ def log_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def make_site(tmp_path: Path, ledgers: Ledgers) -> Iterator[Callable[..., Site]]:
     """Makes gateways, each on its own folder, not yet started; all are stopped at the end."""
     made: list[Site] = []
 
     def make(keys: Mapping[str, Any] | None = None, **options: Any) -> Site:
         folder = tmp_path / f"site{len(made)}"
         folder.mkdir()
-        made.append(Site(folder, keys or {}, **options))
+        made.append(Site(folder, keys or {}, ledger=ledgers.url(folder), **options))
         return made[-1]
 
     yield make

@@ -5,6 +5,7 @@ Each function runs in the caller's transaction and returns what will happen, as 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +15,17 @@ from sqlalchemy import Connection
 from hilum import states, words
 from hilum.config import Settings
 from hilum.errors import PermanentError, TemporaryError
-from hilum.ledger import destinations, dispatch, grouping, planning, reception, views, work
+from hilum.ledger import (
+    destinations,
+    dispatch,
+    grouping,
+    noticeboard,
+    notices,
+    planning,
+    reception,
+    views,
+    work,
+)
 from hilum.ledger.database import Database
 from hilum.ledger.shown import AssociationView, GroupView, JobView
 from hilum.ledger.transition import NoSuchRowError
@@ -172,6 +183,46 @@ def retry_group(connection: Connection, number: int, now: datetime) -> str:
         raise PermanentError(f"group {number} is {group.state.value}: there is nothing to retry")
     planning.ask_group_retry(connection, group.id, now=now)
     return f"Group {number} is given to the workflows again"
+
+
+def retry_notice(connection: Connection, number: int, settings: Settings, now: datetime) -> str:
+    """Tell a notice now that waits or was given up.
+
+    Raises:
+        PermanentError: It was sent, or its channel is gone.
+        NoSuchRowError: There is none with this number.
+    """
+    found = noticeboard.notice(connection, number)
+    if found.channel not in _channels(settings):
+        raise PermanentError(f"notice {number} was for channel {found.channel}, which notifications has no longer")
+    try:
+        notices.ask_retry(connection, number, now=now)
+    except IllegalTransitionError:
+        raise PermanentError(f"notice {number} was sent: there is nothing to retry") from None
+    return f"Notice {number} will be told through {found.channel} now"
+
+
+def retry_channel(connection: Connection, channel: str, settings: Settings, now: datetime) -> str:
+    """Tell the notices now that were given up since a channel took one last.
+
+    Raises:
+        PermanentError: There are none.
+        NoSuchRowError: There is no such channel.
+    """
+    if channel not in _channels(settings):
+        raise NoSuchRowError(f"there is no channel {channel!r}; `hilum notify` lists them")
+    again = noticeboard.given_up(connection, channel, limit=_BATCH)
+    if not again:
+        raise PermanentError(f"no notice through {channel} was given up since it took one: there is nothing to retry")
+    for one in again:
+        notices.ask_retry(connection, one.id, now=now)
+    more = "; ask again for more" if len(again) == _BATCH else ""
+    return f"{count(len(again), 'notice')} will be told through {channel} now{more}"
+
+
+def _channels(settings: Settings) -> Collection[str]:
+    told = settings.notifications
+    return {*told.webhooks, *told.mail}
 
 
 def close_group(connection: Connection, number: int, now: datetime) -> GroupView:

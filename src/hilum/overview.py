@@ -101,6 +101,7 @@ class Overview:
     """A gateway at one moment.
 
     Attributes:
+        ledger: Its file, or where on which server it is.
         attention: The most pressing first; empty when all is well.
         failed: The newest failed jobs.
         destinations: Of the configuration and of the ledger, by name.
@@ -109,7 +110,7 @@ class Overview:
 
     at: datetime
     config: Path | None
-    ledger: Path
+    ledger: str
     running: bool
     listens: str
     attention: Sequence[Attention]
@@ -160,7 +161,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
     return Overview(
         at=now,
         config=config,
-        ledger=database.path,
+        ledger=database.name,
         running=running,
         listens=f"{words.listed([ae.title for ae in scp.ae_titles])} on {scp.host} port {scp.port}",
         attention=attention,
@@ -400,8 +401,8 @@ def _channels(channels: Sequence[ChannelView], now: datetime) -> Iterator[Attent
             yield Attention(
                 matter=Matter.UNTOLD,
                 what=f"{words.count(one.given_up, 'notice')} through {one.name} given up, and nothing was told since",
-                remedy="mend the channel in notifications, or what it leads to, and test it",
-                command=f"hilum notify lists them; hilum notify test {one.name} tests it",
+                remedy="mend the channel in notifications, or what it leads to, and test it; then have them told again",
+                command=f"hilum notify test {one.name} tests it; then hilum retry channel:{one.name}",
                 subject=one.name,
                 count=one.given_up,
             )

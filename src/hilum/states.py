@@ -140,6 +140,7 @@ class NoticeEvent(StrEnum):
     ACCEPTED = "accepted"
     FAILED_FOR_NOW = "failed for now"
     FAILED_FOR_GOOD = "failed for good"
+    RETRY_ASKED = "retry asked"
 
 
 ASSOCIATION: Final[Mapping[tuple[Association, AssociationEvent], Association]] = MappingProxyType(
@@ -216,6 +217,8 @@ NOTICE: Final[Mapping[tuple[Notice, NoticeEvent], Notice]] = MappingProxyType(
         (Notice.DUE, NoticeEvent.ACCEPTED): Notice.SENT,
         (Notice.DUE, NoticeEvent.FAILED_FOR_NOW): Notice.DUE,
         (Notice.DUE, NoticeEvent.FAILED_FOR_GOOD): Notice.GIVEN_UP,
+        (Notice.DUE, NoticeEvent.RETRY_ASKED): Notice.DUE,
+        (Notice.GIVEN_UP, NoticeEvent.RETRY_ASKED): Notice.DUE,
     }
 )
 

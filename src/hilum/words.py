@@ -129,6 +129,26 @@ def printable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
+#: Around what somebody else said, who may name a patient: nothing between them is logged.
+SAID: Final = "“”"
+
+
+def said(text: str) -> str:
+    """What a peer said, marked as that: ``“no such patient”``; empty if it said nothing."""
+    begin, end = SAID
+    return f"{begin}{text.replace(begin, chr(34)).replace(end, chr(34))}{end}" if text else ""
+
+
+def discreet(text: str) -> str:
+    """Without what others said."""
+    begin, end = SAID
+    while (at := text.find(begin)) >= 0:
+        rest = text.find(end, at)
+        # One that was cut off goes on to the end.
+        text = f"{text[:at].rstrip()}{text[rest + 1 :] if rest >= 0 else ''}"
+    return text
+
+
 def subject(machine: str, text: str) -> str:
     """What a line of history is about, as the command line names it."""
     match machine:

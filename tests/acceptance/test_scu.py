@@ -153,7 +153,7 @@ def test_c2_a_file_refused_for_lack_of_room_is_sent_again_and_no_other(
             (3, 0, "delivered"),
         ]
         lines = site.history(machine="delivery", event="failed for now")
-        assert [line.why for line in lines] == ["the destination answered status A700H (archive full)"] * 2
+        assert [line.why for line in lines] == ["the destination answered status A700H “archive full”"] * 2
 
 
 def test_c2_a_warning_is_success_with_a_note(make_site: MakeSite, pacs: Pacs, tmp_path: Path) -> None:

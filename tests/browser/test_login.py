@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,31 @@ def test_in_and_out(visitor: Visitor, site: Site) -> None:
 
     page.get_by_role("button", name="Log out").click()
     page.get_by_label("Token").wait_for()
+    assert visitor.see("/").url.endswith("/login")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("width", [desk.WIDE, desk.NARROW])
+def test_the_login_is_accessible_and_fits(visit: Callable[..., Visitor], colours: str, width: int) -> None:
+    visitor = visit(width=width, colours=colours)
+    page = visitor.see("/login")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert visitor.violations() == []
+    page.get_by_label("Token").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("alert").wait_for()
+    assert visitor.violations() == []
+
+
+def test_who_has_logged_out_does_not_come_back_with_the_old_cookie(visitor: Visitor) -> None:
+    page = visitor.see("/login")
+    page.get_by_label("Token").fill(_TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("heading", name="Overview").wait_for()
+    kept = visitor.context.cookies()
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_label("Token").wait_for()
+    visitor.context.add_cookies(kept)  # type: ignore[arg-type]
     assert visitor.see("/").url.endswith("/login")
 
 

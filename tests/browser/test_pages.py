@@ -19,6 +19,7 @@ PAGES = {
     "/history": ["not in dicom.scp.sources", "Add {host-ip: 127.0.0.1, ae-title: MR9}", "failed for good"],
     "/explain": ["What would happen to a file?", "Study, Series or SOP Instance UID"],
     "/doctor": ["ARCHIVE, connect", "refuses the connection", "PACS, echo", "MODALITY (127.0.0.1) to HILUM"],
+    "/notices": ["Nobody is told of anything", "No such notices"],
     "/configuration": ["in force", "ARCHIVE@127.0.0.1:1", "watermark-percent"],
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -22,6 +21,7 @@ from hilum.observe.metrics import RELEASED
 from hilum.serve.flow import FOLLOWS
 from hilum.web.metrics_reference import described, reference
 from hilum.wire import Reject
+from interop.programs import program
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "metrics.md"
@@ -168,12 +168,12 @@ def test_the_scrape_configuration_asks_for_what_there_is() -> None:
     assert job["authorization"]["type"] == "Bearer"
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed")
 def test_promtool_understands_rules_and_dashboard(tmp_path: Path) -> None:
     recorded = [{"record": f"panel:{number}", "expr": text} for number, (_, text) in enumerate(expressions())]
     page = tmp_path / "dashboard.yml"
     with page.open("w") as file:
         YAML(typ="safe").dump({"groups": [{"name": "dashboard", "rules": recorded}]}, file)
+    promtool = program("promtool", "prometheus")
     for file in (RULES, page):
-        ran = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
+        ran = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stdout + ran.stderr

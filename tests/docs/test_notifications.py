@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hilum import signature
 from hilum.config import load, warnings
 from hilum.model import Phase, Topic
 from hilum.notify import webhook
@@ -83,7 +84,7 @@ def test_the_example_verifies_what_hilum_signs(is_genuine: Callable[..., bool]) 
         return {
             "webhook-id": key,
             "webhook-timestamp": stamp,
-            "webhook-signature": webhook.sign("a long random text", MESSAGE.key, stamp, body),
+            "webhook-signature": signature.sign("a long random text", MESSAGE.key, stamp, [body]),
         }
 
     now = time.time()
@@ -97,5 +98,5 @@ def test_the_example_verifies_what_hilum_signs(is_genuine: Callable[..., bool]) 
 def test_secrets_of_standard_webhooks_are_base64() -> None:
     """The example of their specification."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    signature = webhook.sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
-    assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    found = signature.sign(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", [b'{"test": 2432232314}'])
+    assert found == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

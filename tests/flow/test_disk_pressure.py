@@ -137,7 +137,8 @@ def test_a_disk_that_is_full_to_the_last_byte_costs_an_instance_and_no_associati
         with association(site.port, [*small, large]) as running:
             assert store(running, small[0]).status == 0x0000
             disk.fill(leave=MEGABYTE)
-            assert store(running, large).status == 0xA700
+            answer = store(running, large)
+            assert (answer.status, answer.comment) == (0xA700, "instance not written to disk: No space left on device")
             assert store(running, small[1]).status == 0x0000  # for this one there is room
             disk.free()
             assert store(running, large).status == 0x0000

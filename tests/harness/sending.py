@@ -25,8 +25,12 @@ def association(
         yield requestor
 
 
-def store(requestor: Requestor, path: Path) -> Answer:
-    """Send one file over an open association."""
+def store(requestor: Requestor, path: Path, *, sop_instance: str = "") -> Answer:
+    """Send one file over an open association.
+
+    Args:
+        sop_instance: What the request calls it; that of the file if left out.
+    """
     found = _scan(path)
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -35,7 +39,7 @@ def store(requestor: Requestor, path: Path) -> Answer:
             found.meta.data_set_offset,
             found.size - found.meta.data_set_offset,
             sop_class=Uid(found.header.sop_class),
-            sop_instance=Uid(found.header.sop_instance),
+            sop_instance=Uid(sop_instance or found.header.sop_instance),
             transfer_syntax=Uid(found.meta.transfer_syntax),
         )
     finally:

@@ -64,13 +64,17 @@ class Site:
 
     Args:
         folder: Where everything lies; ``app.yaml`` is written here.
+        ledger: The URL of its ledger; ``None``: a file in the folder.
         keys: What differs from the default of tests: one AE title HILUM that takes everybody, engine ``copy``.
     """
 
-    def __init__(self, folder: Path, keys: Mapping[str, Any], *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, folder: Path, keys: Mapping[str, Any], *, clock: Clock = utc_now, ledger: str | None = None
+    ) -> None:
         self.folder = folder
         self.path = folder / "app.yaml"
         self.clock = clock
+        self._ledger = {} if ledger is None else {"ledger": {"url": ledger}}
         self.port = 0
         self.gateway: Gateway | None = None
         self.configure(keys)
@@ -78,7 +82,7 @@ class Site:
     def configure(self, keys: Mapping[str, Any]) -> None:
         """Write ``app.yaml``; a running gateway sees the change."""
         text = io.StringIO()
-        YAML(typ="safe").dump(merged(_DEFAULT, keys), text)
+        YAML(typ="safe").dump(merged(merged(_DEFAULT, self._ledger), keys), text)
         self.path.write_text(text.getvalue(), encoding="utf-8")
         self.settings = config.load(self.path, {})
 

@@ -1,8 +1,7 @@
-"""A ledger on a file of its own, and a clock that a test moves."""
+"""A ledger of its own for each test, and a clock that a test moves."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,21 +14,10 @@ from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception
 
 
-@pytest.fixture(scope="session")
-def migrated_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new ledger, made by the migrations once; tests get copies, which takes a tenth of the time."""
-    path = tmp_path_factory.mktemp("ledger") / "new.db"
-    database = Database(f"sqlite:///{path}")
-    database.migrate()
-    database.close()
-    return path
-
-
 @pytest.fixture
-def database(tmp_path: Path, migrated_ledger: Path) -> Iterator[Database]:
+def database(ledger_url: str) -> Iterator[Database]:
     """An empty ledger."""
-    shutil.copy(migrated_ledger, tmp_path / "hilum.db")
-    database = Database(f"sqlite:///{tmp_path / 'hilum.db'}")
+    database = Database(ledger_url)
     yield database
     database.close()
 

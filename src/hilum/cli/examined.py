@@ -8,10 +8,11 @@ from typing import Final
 from hilum import config as configuration
 from hilum import words
 from hilum.cli import output
-from hilum.cli.ledger import is_locked, quiet
+from hilum.cli.ledger import quiet
 from hilum.clock import utc_now
 from hilum.doctor.check import Grade, Report
 from hilum.doctor.examination import Examination
+from hilum.errors import TemporaryError
 from hilum.ledger.database import Database
 
 _MARKS: Final = {Grade.OK: "OK", Grade.LOOK: "!", Grade.WRONG: "!!"}
@@ -27,14 +28,22 @@ def examine(path: Path, destination: str | None) -> Report:
     settings = configuration.load(path)
     database = Database(settings.ledger.url)
     try:
-        there = database.path.exists()
-        running = is_locked(database.path.with_name(database.path.name + ".lock"))
-        examination = Examination(settings=settings, database=database if there else None, running=running)
+        examination = Examination(
+            settings=settings, database=database if _is_there(database) else None, running=database.is_attended()
+        )
         if destination is not None:
             return examination.of_destination(destination, utc_now())
         return examination.whole(utc_now())
     finally:
         database.close()
+
+
+def _is_there(database: Database) -> bool:
+    """Whether there is something to look at; that a server does not answer, the look at it tells."""
+    try:
+        return database.exists()
+    except TemporaryError:
+        return True
 
 
 def tell(found: Report) -> None:

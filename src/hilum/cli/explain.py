@@ -117,7 +117,7 @@ def _foretell(path: Path, would: str, what: Sequence[str], now: datetime) -> Pro
         raise UsageError("none of these is a DICOM file")
     database = Database(settings.ledger.url)
     try:
-        known = database if database.path.exists() else None
+        known = database if database.exists() else None
         return Foreteller(settings=settings, database=known).foretell(sender, candidates, now=now)
     finally:
         database.close()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ import structlog
 
 from hilum import config
 from hilum.errors import PermanentError
-from hilum.ledger.database import Database
+from hilum.ledger.database import Database, version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +32,7 @@ class Office:
     @property
     def running(self) -> bool:
         """Whether a gateway has the ledger now."""
-        return is_locked(self.database.path.with_name(self.database.path.name + ".lock"))
+        return self.database.is_attended()
 
 
 @contextmanager
@@ -49,11 +47,11 @@ def opened(path: Path) -> Iterator[Office]:
     quiet()
     settings = config.load(path)
     database = Database(settings.ledger.url)
-    if not database.path.exists():
-        raise PermanentError(
-            f"there is no ledger {database.path}: no gateway has run with {path} yet; `hilum serve` makes it"
-        )
     try:
+        if not database.exists():
+            raise PermanentError(
+                f"there is no ledger {database.name}: no gateway has run with {path} yet; `hilum serve` makes it"
+            )
         _check_form(database)
         yield Office(path=path, settings=settings, database=database)
     finally:
@@ -75,23 +73,8 @@ def _check_form(database: Database) -> None:
         if entry.name[0].isdigit()
     )
     with database.read() as connection:
-        found = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+        found = version(connection)
     if found > newest:
-        raise PermanentError(f"the ledger {database.path} was written by a newer Hilum; use that version's `hilum`")
+        raise PermanentError(f"the ledger {database.name} was written by a newer Hilum; use that version's `hilum`")
     if found != newest:
-        raise PermanentError(f"the ledger {database.path} is older than this Hilum; `hilum serve` brings it up to date")
-
-
-def is_locked(lock: Path) -> bool:
-    """Whether somebody holds the lock file of a ledger. Takes it for a moment if nobody does."""
-    try:
-        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+        raise PermanentError(f"the ledger {database.name} is older than this Hilum; `hilum serve` brings it up to date")

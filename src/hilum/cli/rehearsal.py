@@ -8,6 +8,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -300,14 +301,14 @@ class Rehearsal:
         output.say()
         output.say("To look around:")
         output.say(f"  cd {self._place.folder}")
-        output.say(f"  hilum jobs show {job.id[:8]}")
+        output.say(f"  {_hilum()} jobs show {job.id[:8]}")
 
     def go_on(self) -> None:
         """Serve until Ctrl-C, or until one of the processes ends."""
         output.say()
         output.say("The gateway and the PACS go on until Ctrl-C. Meanwhile, in that folder:")
-        output.say(f"  hilum send HILUM@127.0.0.1:{self._ports['gateway']} -aet MODALITY modality")
-        output.say("  hilum status")
+        output.say(f"  {_hilum()} send HILUM@127.0.0.1:{self._ports['gateway']} -aet MODALITY modality")
+        output.say(f"  {_hilum()} status")
         if found := next(filter(None, (_DASHBOARD.search(child.said()) for child in self._children)), None):
             output.say(f"In a browser: {found[1]}")
         sys.stdout.flush()
@@ -315,6 +316,14 @@ class Rehearsal:
             wait_for("Ctrl-C", lambda: None, self._children, timedelta(days=365))
         except KeyboardInterrupt:
             output.say()
+
+
+def _hilum() -> str:
+    """What somebody has to type to run it: the environment of `make demo` is in no shell's search path."""
+    if shutil.which("hilum"):
+        return "hilum"
+    beside = Path(sys.executable).with_name("hilum")
+    return str(beside) if beside.exists() else f"{sys.executable} -m hilum"
 
 
 def _free_port() -> int:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="JOB | delivery:ID | group:ID", hidden=True)],
+    what: Annotated[
+        str, typer.Argument(metavar="JOB | delivery:ID | group:ID | notice:ID | channel:NAME", hidden=True)
+    ],
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -25,7 +27,8 @@ def command(
 
     A failed or cancelled job is run again. Of a job that has finished, the deliveries that were given up, or that wait
     for their next try or for their destination, are made now. A parked or stored-only group is given to the workflows
-    again. JOB is an id or a name, or the beginning of either.
+    again. A notice that was given up, or waits, is told now; of a channel, all that were given up since it took one
+    last. JOB is an id or a name, or the beginning of either.
     """
     from hilum.cli import output
     from hilum.cli.ledger import opened
@@ -50,6 +53,13 @@ def _retry(connection: Connection, what: str, settings: Settings, now: datetime)
     kind, colon, number = what.partition(":")
     if not colon:
         return orders.retry_job(connection, views.job(connection, work.find(connection, what).id), settings, now)
-    if kind not in {"delivery", "group"} or not number.isdigit():
-        raise UsageError(f"{what!r}: expected a job, or delivery: or group: and its number, as in delivery:12")
+    if kind == "channel":
+        return orders.retry_channel(connection, number, settings, now)
+    if kind not in {"delivery", "group", "notice"} or not number.isdigit():
+        raise UsageError(
+            f"{what!r}: expected a job, or delivery:, group: or notice: and its number, as in delivery:12, "
+            "or channel: and its name"
+        )
+    if kind == "notice":
+        return orders.retry_notice(connection, int(number), settings, now)
     return (orders.retry_delivery if kind == "delivery" else orders.retry_group)(connection, int(number), now)

@@ -31,6 +31,7 @@ def tree(settings: Settings) -> dict[str, Any]:
     """The same as mappings, lists and plain values, by the keys of app.yaml."""
     found: dict[str, Any] = _tidy(settings.model_dump(mode="json", by_alias=True, exclude_none=True))
     _mask(found)
+    found["ledger"]["url"] = settings.ledger.shown
     for workflow in found["workflows"]:
         if len(workflow["destination-name"]) == 1:
             workflow["destination-name"] = workflow["destination-name"][0]

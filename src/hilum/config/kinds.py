@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path, PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, WithJsonSchema
 from pydantic_core import core_schema
@@ -224,20 +225,47 @@ def _variable_value(value: str) -> str:
     return value
 
 
-def _sqlite(value: str) -> str:
+#: How the URL of a ledger on a server begins; the scheme names the driver, too.
+SERVER: Final = "postgresql+psycopg"
+_PASSWORD: Final = re.compile(r"(://[^/@]*?:)[^/@]*(?=@)|(?<=[?&])((?:ssl)?password=)[^&]*")
+
+
+def _ledger(value: str) -> str:
     # A URL may hold a password: messages quote its scheme only.
     scheme, separator, rest = _text(value).partition("://")
     if not separator:
         raise ValueError(f"expected a URL such as sqlite:///hilum.db; for a file write sqlite:///{value.lstrip('/')}")
-    if scheme.startswith("postgres"):
-        raise ValueError("this version keeps its ledger in SQLite only; write sqlite:///hilum.db")
+    if scheme.startswith("postgres") and scheme != SERVER:
+        raise ValueError(f"expected {SERVER}://, which names the driver, too; found a URL of the kind {scheme!r}")
+    if scheme == SERVER:
+        return _server(value)
     if scheme != "sqlite":
-        raise ValueError(f"expected sqlite:///<file>, found a URL of the kind {scheme!r}")
+        raise ValueError(
+            f"expected sqlite:///<file> or {SERVER}://<user>@<host>/<database>, found a URL of the kind {scheme!r}"
+        )
     if not rest.startswith("/") or rest.strip("/") in {"", ":memory:"} or "?" in rest:
         raise ValueError(
             "expected sqlite:/// and a file, for example sqlite:///hilum.db; the ledger must outlive Hilum"
         )
     return value
+
+
+def _server(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(
+            f"expected {SERVER}://<user>@<host>:<port>/<database>; its host or port cannot be read"
+        ) from None
+    if not parts.path.strip("/"):
+        raise ValueError(f"expected {SERVER}://<user>@<host>/<database>; the name of the database is missing")
+    return value
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}********", url)
 
 
 def _one_or_many(value: object) -> object:
@@ -298,9 +326,9 @@ Names = Annotated[
 Argument = Annotated[str, AfterValidator(_argument), Kind("text")]
 Variable = Annotated[str, AfterValidator(_variable), Kind("the name of an environment variable")]
 VariableValue = Annotated[str, AfterValidator(_variable_value), Kind("text")]
-SqliteUrl = Annotated[
+LedgerUrl = Annotated[
     str,
-    AfterValidator(_sqlite),
-    WithJsonSchema({"type": "string", "pattern": "^sqlite:///.+"}),
-    Kind("a URL", "sqlite:/// and a file"),
+    AfterValidator(_ledger),
+    WithJsonSchema({"type": "string", "pattern": r"^(sqlite:///.+|postgresql\+psycopg://.+)"}),
+    Kind("a URL", "sqlite:/// and a file, or postgresql+psycopg://user@host/database"),
 ]

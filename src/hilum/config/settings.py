@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
@@ -13,17 +13,18 @@ from hilum.config.kinds import (
     Argument,
     Folder,
     Host,
+    LedgerUrl,
     ListenPort,
     Mark,
     Names,
     Seconds,
     Section,
     SomeSeconds,
-    SqliteUrl,
     Text,
     Title,
     Variable,
     VariableValue,
+    without_password,
 )
 from hilum.config.notifications import Notifications, Url
 from hilum.config.places import NOWHERE, Places
@@ -104,18 +105,39 @@ class Storage(Section):
         return self.model_copy(update={name: folder / getattr(self, name) for name in names})
 
 
+#: How the URL of a ledger in a file begins.
+_FILE: Final = "sqlite:///"
+
+
 class Ledger(Section):
     """The database of everything that was received and is still to be done."""
 
-    url: Annotated[SqliteUrl, Mark.OURS, Mark.RESTART] = Field(
+    url: Annotated[LedgerUrl, Mark.OURS, Mark.RESTART, Mark.SECRET] = Field(
         default="sqlite:///hilum.db",
-        description="Where the ledger is. This version keeps it in an SQLite file on a local disk.",
+        description="Where the ledger is: an SQLite file on a local disk, for one gateway, or a database on a "
+        "PostgreSQL server, for one or several. A password in it is never shown; better than to write it here are the "
+        "environment variable HILUM__LEDGER__URL, or ?passfile=<file> in the URL.",
     )
+    connections: Annotated[int, Field(ge=3, le=1000), Mark.OURS, Mark.RESTART] = Field(
+        default=24,
+        description="Connections that this gateway has to a PostgreSQL server at most, the one by which it is present "
+        "there not counted. Without meaning for SQLite.",
+    )
+
+    @property
+    def file(self) -> Path | None:
+        """Where it is on this machine; ``None``: it is on a server."""
+        name = self.url.removeprefix(_FILE)
+        return None if name == self.url else Path(name)
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return without_password(self.url)
 
     def beneath(self, folder: Path) -> Self:
         """The same with a relative file made absolute, from ``folder``."""
-        file = folder / self.url.removeprefix("sqlite:///")
-        return self.model_copy(update={"url": f"sqlite:///{file}"})
+        return self if self.file is None else self.model_copy(update={"url": f"{_FILE}{folder / self.file}"})
 
 
 class FolderEngine(Section):

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
+from hilum import words
 from hilum.association.peer import AssociationRejectedError, Peer
 from hilum.association.requestor import Requestor
 from hilum.deliver import policy
@@ -206,8 +207,7 @@ class Carrier:
             raise BrokenError(Failed(fault=policy.Fault.UNREACHABLE, why=str(error))) from error
         if answer.accepted:
             return answer
-        comment = f" ({answer.comment})" if answer.comment else ""
-        why = f"the destination answered status {answer.status:04X}H{comment}"
+        why = f"the destination answered status {answer.status:04X}H {words.said(answer.comment)}".rstrip()
         return Failed(fault=policy.fault_of(answer), why=why, status=answer.status)
 
 

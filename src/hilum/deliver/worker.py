@@ -13,6 +13,7 @@ from typing import ClassVar, Final, assert_never
 from sqlalchemy import Connection
 from structlog.contextvars import bind_contextvars
 
+from hilum import words
 from hilum.clock import Clock
 from hilum.deliver import policy
 from hilum.deliver.outage import Outage
@@ -24,6 +25,7 @@ from hilum.errors import TemporaryError
 from hilum.ledger import destinations, dispatch
 from hilum.ledger.database import Database
 from hilum.model import Answer
+from hilum.observe.meter import SILENT, Meter
 from hilum.retry import RetryAt
 
 #: How soon a parcel that is under way ends after somebody paused its destination.
@@ -65,6 +67,7 @@ class SendStep:
     owner: str
     clock: Clock
     settings: Callable[[], DeliverySettings]
+    meter: Meter = SILENT
     stopping: threading.Event = field(default_factory=threading.Event)
     chance: Callable[[], float] = random.random
     name: ClassVar[str] = "deliver"
@@ -135,7 +138,7 @@ class SendStep:
 
     def accepted(self, file: dispatch.DueFile, answer: Answer, following: dispatch.DueFile | None) -> None:
         """As ``parcel.Record`` says."""
-        why = "" if answer.status == 0 else f"with warning {answer.status:04X}H {answer.comment}".rstrip()
+        why = "" if answer.status == 0 else f"with warning {answer.status:04X}H {words.said(answer.comment)}".rstrip()
         with self.database.note() as connection:
             dispatch.delivered(connection, file.lease, status=answer.status, why=why, now=self.clock())
             if following is not None:
@@ -172,6 +175,8 @@ class SendStep:
             self._traffic.slow({parcel.destination})
             outage.give_up_overdue(self.database, failures)
         self._traffic.end(_key(parcel))
+        taken = (file.size - file.offset for file in parcel.files if file.id in outcome.accepted)
+        self.meter.sent(parcel.destination, sum(taken))
 
     def failed(self, parcel: dispatch.Parcel, error: Exception, now: datetime) -> None:
         """Something of ours broke: what was not recorded yet waits for the ordinary time."""

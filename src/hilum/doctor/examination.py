@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from hilum.assembly import Assembly
 from hilum.config import Settings
 from hilum.doctor import machine, manners, peers, store
 from hilum.doctor.check import Check, Grade, Report, report
-from hilum.errors import HilumError
+from hilum.errors import HilumError, TemporaryError
 from hilum.ledger import condition, senders
 from hilum.ledger.database import Database
 from hilum.ledger.transition import NoSuchRowError
@@ -64,14 +65,14 @@ class Examination:
     def _machine(self, now: datetime) -> Sequence[Check]:
         last, owner = None, ""
         if self.database is not None:
-            with self.database.read() as connection:
+            with suppress(TemporaryError), self.database.read() as connection:
                 last, owner = condition.last_time(connection), condition.last_owner(connection)
-        ledger = Database.file_of(self.settings.ledger.url)
+        ledger = self.settings.ledger.file
         process = process_of(owner) if self.running else None
         return machine.look(self.settings, ledger, now, last, process, running=self.running)
 
     def _ledger(self) -> Sequence[Check]:
-        subject = str(Database.file_of(self.settings.ledger.url))
+        subject = self.settings.ledger.shown if self.settings.ledger.file is None else str(self.settings.ledger.file)
         if self.database is None:
             found = "there is none yet: no gateway has run with this configuration"
             return [Check(area="ledger", subject=subject, grade=Grade.OK, found=found)]

@@ -74,18 +74,18 @@ def _is_kept_right() -> bool | None:
     return None
 
 
-def folders_of(settings: Settings, ledger: Path) -> Mapping[str, Path]:
+def folders_of(settings: Settings, ledger: Path | None) -> Mapping[str, Path]:
     """The folders that a gateway writes to, by what the configuration calls them."""
     storage = settings.storage
     return {
         "storage.temporary": storage.temporary,
         "storage.payloads": storage.payloads,
         "storage.output": storage.output,
-        "ledger.url": ledger.parent,
+        **({} if ledger is None else {"ledger.url": ledger.parent}),
     }
 
 
-def disk(settings: Settings, ledger: Path) -> Iterator[Check]:
+def disk(settings: Settings, ledger: Path | None) -> Iterator[Check]:
     """Room and inodes of each file system, the time of a sync in each folder, and whether inputs can be links."""
     storage = settings.storage
     reserve = int(storage.reserve_gb * 1_000_000_000)
@@ -207,7 +207,7 @@ def _one_file_system(spool: Path, payloads: Path) -> Iterator[Check]:
         )
 
 
-def permissions(settings: Settings, ledger: Path) -> Iterator[Check]:
+def permissions(settings: Settings, ledger: Path | None) -> Iterator[Check]:
     """Whether this user may do what a gateway does, and whether others may, too."""
     me = os.geteuid()
     for name, folder in folders_of(settings, ledger).items():
@@ -347,7 +347,7 @@ def _limit_of(process: int | None) -> tuple[int, int | None]:
 
 
 def look(
-    settings: Settings, ledger: Path, now: datetime, last: datetime | None, gateway: int | None, *, running: bool
+    settings: Settings, ledger: Path | None, now: datetime, last: datetime | None, gateway: int | None, *, running: bool
 ) -> Sequence[Check]:
     """All of the machine."""
     return [

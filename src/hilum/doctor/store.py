@@ -39,23 +39,33 @@ def ledger(subject: str, found: Condition) -> Iterator[Check]:
             area="ledger",
             subject=subject,
             grade=Grade.OK,
-            found=f"{checked}; version {found.version}, {words.size(found.size)}",
+            found=f"{checked}; version {found.version}, {words.size(found.extent.size)}",
         )
-    long = found.log_size > _LONG_LOG
-    yield Check(
+    if found.extent.log_size is not None:
+        yield _log(subject, found.extent.log_size)
+    if found.extent.free is not None:
+        yield _free(subject, found.extent.size, found.extent.free)
+
+
+def _log(subject: str, size: int) -> Check:
+    long = size > _LONG_LOG
+    return Check(
         area="ledger",
         subject=f"{subject}-wal",
         grade=Grade.LOOK if long else Grade.OK,
-        found=f"the write-ahead log has {words.size(found.log_size)}",
+        found=f"the write-ahead log has {words.size(size)}",
         expected=f"at most {words.size(_LONG_LOG)}" if long else "",
         remedy="see what reads the ledger for so long: a backup, an export, a command that hangs" if long else "",
     )
-    hollow = found.free > _MUCH_FREE and found.size > _WORTH_SHRINKING
-    yield Check(
+
+
+def _free(subject: str, size: int, free: float) -> Check:
+    hollow = free > _MUCH_FREE and size > _WORTH_SHRINKING
+    return Check(
         area="ledger",
         subject=f"{subject}, free pages",
         grade=Grade.LOOK if hollow else Grade.OK,
-        found=f"{found.free:.0%} of it are free",
+        found=f"{free:.0%} of it are free",
         expected=f"at most {_MUCH_FREE:.0%}" if hollow else "",
         remedy="it does no harm; sqlite3 FILE VACUUM makes it smaller while no gateway runs" if hollow else "",
     )

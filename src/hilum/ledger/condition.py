@@ -10,7 +10,8 @@ from sqlalchemy import Connection, select, union_all
 
 from hilum import states
 from hilum.ledger.audit import quick_check
-from hilum.ledger.database import Database
+from hilum.ledger.database import Database, version
+from hilum.ledger.port import Extent
 from hilum.ledger.tables import deliveries, history, results
 from hilum.ledger.transition import AnyRow
 
@@ -20,43 +21,47 @@ _CHECKED_BYTES = 256_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Of the database file.
+    """Of the database.
 
     Attributes:
         version: Of its tables.
-        size: In bytes, without the write-ahead log.
-        log_size: Of that log, in bytes.
-        free: The part of it that is free, from 0 to 1.
         damage: What its own check found; ``None``: it is too large for that to be done in passing.
     """
 
     version: str
-    size: int
-    log_size: int
-    free: float
+    extent: Extent
     damage: Sequence[str] | None
 
 
+def version(connection: Connection) -> str:
+    """Of the ledger's tables; the cheapest question that only a ledger that works can answer."""
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+
+
 def condition(database: Database, *, whole: bool = False) -> Condition:
-    """Look at the file.
+    """Look at it.
 
     Args:
         whole: Check it however large it is.
     """
-    size = database.path.stat().st_size
-    log = database.path.with_name(database.path.name + "-wal")
     with database.read() as connection:
-        version = str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
+<<<<<<< HEAD
+        extent = database.extent(connection)
+        damage = quick_check(connection) if whole or extent.size <= _CHECKED_BYTES else None
+        return Condition(version=version(connection), extent=extent, damage=damage)
+=======
+        found = version(connection)
         pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
         damage = quick_check(connection) if whole or size <= _CHECKED_BYTES else None
     return Condition(
-        version=version,
+        version=found,
         size=size,
         log_size=log.stat().st_size if log.exists() else 0,
         free=free / max(1, pages),
         damage=damage,
     )
+>>>>>>> main
 
 
 def last_time(connection: Connection) -> datetime | None:

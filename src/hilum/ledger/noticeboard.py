@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from hilum import states
 from hilum.ledger.tables import IS_WAITING, notices
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.transition import AnyRow, NoSuchRowError
 from hilum.model import NoticeId, Phase, Topic
 
 
@@ -94,6 +94,36 @@ def list_notices(
     return [_view(row) for row in connection.execute(query)]
 
 
+def notice(connection: Connection, number: int) -> NoticeView:
+    """One of them.
+
+    Raises:
+        NoSuchRowError: There is none with this number.
+    """
+    row = connection.execute(select(notices).where(notices.c.id == number)).one_or_none()
+    if row is None:
+        raise NoSuchRowError(f"there is no notice {number}; `hilum notify` lists them")
+    return _view(row)
+
+
+def given_up(connection: Connection, channel: str, *, limit: int) -> Sequence[NoticeView]:
+    """Those of a channel that were given up since it took one last; the oldest first."""
+    query = select(notices).where(_lost(connection, channel)).order_by(notices.c.id).limit(limit)
+    return [_view(row) for row in connection.execute(query)]
+
+
+def _lost(connection: Connection, channel: str) -> ColumnElement[bool]:
+    sent = _last_sent(connection, channel)
+    lost = and_(notices.c.channel == channel, notices.c.state == states.Notice.GIVEN_UP)
+    return lost if sent is None else and_(lost, notices.c.id > sent.id)
+
+
+def _last_sent(connection: Connection, channel: str) -> AnyRow | None:
+    ended = and_(notices.c.channel == channel, notices.c.state == states.Notice.SENT)
+    last = select(notices.c.id, notices.c.ended_at).where(ended).order_by(notices.c.id.desc()).limit(1)
+    return connection.execute(last).one_or_none()
+
+
 def _view(row: AnyRow) -> NoticeView:
     state = states.Notice(row.state)
     return NoticeView(
@@ -128,12 +158,8 @@ def _channel(connection: Connection, name: str) -> ChannelView:
     due = connection.execute(select(func.count()).where(waiting)).scalar_one()
     failed = select(notices.c.why, notices.c.not_before).where(waiting, notices.c.attempts > 0)
     failing = connection.execute(failed.order_by(notices.c.not_before).limit(1)).one_or_none()
-    ended = and_(notices.c.channel == name, notices.c.state == states.Notice.SENT)
-    last = select(notices.c.id, notices.c.ended_at).where(ended).order_by(notices.c.id.desc()).limit(1)
-    sent = connection.execute(last).one_or_none()
-    lost = and_(notices.c.channel == name, notices.c.state == states.Notice.GIVEN_UP)
-    if sent is not None:
-        lost = and_(lost, notices.c.id > sent.id)
+    sent = _last_sent(connection, name)
+    lost = _lost(connection, name)
     return ChannelView(
         name=name,
         due=due,

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select, update
 
 from hilum import states
+from hilum.errors import TemporaryError
 from hilum.ledger.tables import (
     IS_LASTING,
     IS_NEWS,
@@ -21,7 +22,7 @@ from hilum.ledger.tables import (
     jobs,
     notices,
 )
-from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, unleased
+from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, born, claim, lease_of, unleased
 from hilum.model import NewsLine, NoticeId, Phase, Topic
 
 _READER: Final = "notices"
@@ -176,6 +177,18 @@ def has_sent(connection: Connection, source: str, since: datetime) -> datetime |
     return found
 
 
+def taken_since(connection: Connection, file: str, since: datetime) -> datetime | None:
+    """When a configuration file was first taken after it was refused, by a reload or a start."""
+    reload = (history.c.machine == "config", history.c.event == "reloaded", history.c.subject == file)
+    start = (history.c.machine == "gateway", history.c.event == "started")
+    # One by one, and by their numbers: lines of these two kinds are few, those since then may be many.
+    queries = [
+        select(history.c.at).where(*lines, history.c.at >= since).order_by(history.c.id).limit(1)
+        for lines in (reload, start)
+    ]
+    return min(filter(None, (connection.execute(query).scalar_one_or_none() for query in queries)), default=None)
+
+
 def waiting_channels(connection: Connection) -> Sequence[str]:
     """Channels that something is due for, whenever."""
     return connection.execute(select(notices.c.channel).where(IS_WAITING).distinct()).scalars().all()
@@ -240,6 +253,32 @@ def give_up_overdue(
         wanted += [notices.c.due_at < before, notices.c.last_at < before]
     for row in connection.execute(select(notices).where(*wanted).limit(_BATCH)).all():
         given_up(connection, lease_of(row), why=why, remedy=remedy, now=now, tried=False)
+
+
+def ask_retry(connection: Connection, notice: int, *, now: datetime) -> None:
+    """Command of an operator: tell it now, whether it waits or was given up; its time to be given up begins anew.
+
+    Raises:
+        NoSuchRowError, IllegalTransitionError: It does not exist, or was sent.
+        TemporaryError: It is being sent.
+    """
+    columns = (notices.c.attempts, notices.c.lease_until)
+    row = connection.execute(select(*columns).where(notices.c.id == notice)).one_or_none()
+    if row is None:
+        raise NoSuchRowError(f"there is no notice {notice}")
+    if row.lease_until is not None and row.lease_until > now:
+        raise TemporaryError(f"notice {notice} is being sent just now; see what comes of it")
+    # As it is: one attempt at least, so that it takes in nothing more, and see ``asked_for``.
+    values = {"not_before": now, "due_at": now, "attempts": max(1, row.attempts), "ended_at": None}
+    event = states.NoticeEvent.RETRY_ASKED
+    apply(connection, notices, notice, event, now=now, why="asked by an operator", values=values)
+
+
+def asked_for(connection: Connection, now: datetime) -> Sequence[str]:
+    """Channels that an operator wants something told through, and nobody has tried since."""
+    # Whatever was tried before and waits by itself has a later time than the one from which it was due.
+    asked = (IS_WAITING, notices.c.attempts > 0, notices.c.not_before == notices.c.due_at, notices.c.not_before <= now)
+    return connection.execute(select(notices.c.channel).where(*asked).distinct()).scalars().all()
 
 
 def try_at_once(connection: Connection, channels: Collection[str], *, now: datetime) -> None:

@@ -338,9 +338,8 @@ history: Final = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column(
-        "machine", Text, nullable=False
-    ),  # association, group, job, delivery, destination, instance, result, folder, notice, disk, gateway, config
+    # association, group, job, delivery, destination, instance, result, folder, notice, disk, gateway, config, session
+    Column("machine", Text, nullable=False),
     Column("subject", Text, nullable=False),  # the row's id, or what there is instead
     Column("from_state", Text, nullable=False, server_default=""),
     Column("event", Text, nullable=False),

@@ -14,9 +14,9 @@ from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, or_, select, update
 
 from hilum import states
 from hilum.errors import LeaseLostError, PermanentError
@@ -44,6 +44,7 @@ _CHUNK: Final = 500
 RowId = str | int
 #: A row of whichever columns were asked for.
 AnyRow = Row[*tuple[Any, ...]]
+AnyColumns = TypeVarTuple("AnyColumns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,20 @@ def _about(table: Table) -> tuple[Sequence[str], Sequence[str]]:
 def _where_it_stands(table: Table) -> Prepared:
     about, since = _about(table)
     columns = (table.c[name] for name in ("state", "fence", *about, *since))
-    return Prepared(select(*columns).where(table.c.id == bindparam("row_id")))
+    return Prepared(locked(select(*columns).where(table.c.id == bindparam("row_id"))))
+
+
+def locked(query: Select[*AnyColumns], *, of: Table | None = None, skip: bool = False) -> Select[*AnyColumns]:
+    """The same query; until the transaction ends, nobody else changes the rows that it finds.
+
+    What another transaction changes just now is waited for and seen as it is then. On SQLite a transaction that writes
+    is alone from its begin on, and nothing needs to be said.
+
+    Args:
+        of: The table whose rows are meant, if there is more than one.
+        skip: Leave out what another transaction has.
+    """
+    return query.with_for_update(key_share=True, skip_locked=skip, of=of)
 
 
 _WHERE_IT_STANDS: Final[Mapping[str, Prepared]] = MappingProxyType(
@@ -300,9 +314,7 @@ def claim(
         LedgerBusyError: Another process writes for too long.
     """
     free = and_(where, unleased(table, now))
-    chosen = select(table.c.id, table.c.begun).where(free).order_by(*order_by).limit(limit)
-    if connection.dialect.name != "sqlite":
-        chosen = chosen.with_for_update(skip_locked=True)
+    chosen = locked(select(table.c.id, table.c.begun).where(free).order_by(*order_by).limit(limit), of=table, skip=True)
     ids = _leasable(connection, table, connection.execute(chosen).all(), now)
     return _lease_all(connection, table, ids, owner=owner, until=until, order_by=order_by)
 
@@ -324,9 +336,8 @@ def claim_listed(
     leased: list[AnyRow] = []
     pending = iter(wanted)
     while len(leased) < limit and (chunk := list(islice(pending, _CHUNK))):
-        chosen = select(table.c.id, table.c.begun, table.c.state).where(table.c.id.in_(chunk), unleased(table, now))
-        if connection.dialect.name != "sqlite":
-            chosen = chosen.with_for_update(skip_locked=True)
+        free = (table.c.id.in_(chunk), unleased(table, now))
+        chosen = locked(select(table.c.id, table.c.begun, table.c.state).where(*free), skip=True)
         places = {row_id: place for place, row_id in enumerate(chunk)}
         found = [row for row in connection.execute(chosen) if row.state == wanted[row.id]]
         ids = _leasable(connection, table, sorted(found, key=lambda row: places[row.id]), now)[: limit - len(leased)]

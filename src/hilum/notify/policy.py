@@ -66,7 +66,7 @@ def news_of(line: NewsLine) -> News | None:
         case "instance", "quarantined":
             return _happened(line, Topic.FILE_QUARANTINED, "spool")  # its name is a UID, which can lead to a person
         case "config", "refused":
-            return _happened(line, Topic.CONFIGURATION_REFUSED, line.subject)
+            return _lasts(line, Topic.CONFIGURATION_REFUSED, Phase.BEGAN, line.subject)
         case "gateway", "distrusted":
             return _happened(line, Topic.LEDGER_DISTRUSTED, "ledger")
         case _:
@@ -279,6 +279,11 @@ def quiet(expected: Expectation, found: Window) -> News:
         reason=f"expected by {by}",
         occasion=found.occasion,
     )
+
+
+def in_order_again(file: str, at: datetime) -> News:
+    """A configuration that was refused has been taken."""
+    return News(topic=Topic.CONFIGURATION_REFUSED, phase=Phase.OVER, subject=file, at=at)
 
 
 def sends_again(source: str, at: datetime) -> News:

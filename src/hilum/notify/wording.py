@@ -109,6 +109,7 @@ _WORDS: Final[Mapping[Topic, _Words]] = {
         one="a changed configuration was refused; the last good one is in force",
         many="changed configurations were refused {count} times; the last good one is in force",
         remedy="hilum check says what is wrong in it",
+        over="the configuration is in order again, after {after}",
         page="/configuration",
     ),
     Topic.LEDGER_DISTRUSTED: _Words(

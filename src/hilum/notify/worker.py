@@ -27,7 +27,9 @@ from hilum.retry import RetryAt, RetryRule
 _LINES: Final = 200
 #: While nobody wants to be told, the cursor follows the history as seldom as this.
 _PASS_OVER: Final = timedelta(minutes=1)
-_REMEDY: Final = "mend the channel in notifications, or what it leads to, and try it: hilum notify test"
+_REMEDY: Final = (
+    "mend the channel in notifications, or what it leads to (hilum notify test tries it), then: hilum retry notice:ID"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ class NewsStep:
             return ()
         with self.database.read() as connection:
             new = notices.anything_new(connection)
-            wrong = _expected(connection, settings, now)
+            wrong = [*_expected(connection, settings, now), *_in_order_again(connection)]
         if not new and not wrong:
             return ()
         with self.database.write() as connection:
@@ -86,7 +88,7 @@ class NewsStep:
                     _spread(connection, news, settings, now)
             if lines:
                 notices.have_read(connection, lines[-1].id)
-            for one in _expected(connection, settings, now):
+            for one in (*_expected(connection, settings, now), *_in_order_again(connection)):
                 _spread(connection, one, settings, now)
         return [line.id for line in lines][:limit]
 
@@ -140,6 +142,13 @@ def _expected(connection: Connection, settings: NotifySettings, now: datetime) -
         if at is not None:
             found.append(policy.sends_again(source, at))
     return found
+
+
+def _in_order_again(connection: Connection) -> Sequence[policy.News]:
+    """Configuration files that were refused, as somebody was told or will be, and have been taken since."""
+    refused = {row.subject: row.last_at for row in notices.lasting(connection, Topic.CONFIGURATION_REFUSED)}
+    taken = {file: notices.taken_since(connection, file, since) for file, since in refused.items()}
+    return [policy.in_order_again(file, at) for file, at in taken.items() if at is not None]
 
 
 def _spread(connection: Connection, news: policy.News, settings: NotifySettings, now: datetime) -> None:
@@ -255,6 +264,8 @@ class TellStep:
         routes = self.settings().routes
         self._see_changes(routes, now)
         with self.database.read() as connection:
+            for name in notices.asked_for(connection, now):
+                self._rests.went_well(name)
             ready = notices.channels_ready(connection, now, self._rests.avoided(now))
         if not ready:
             return ()

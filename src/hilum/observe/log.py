@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from hilum import words
 from hilum.observe.repeats import Repeats
 
 
@@ -28,6 +29,7 @@ def configure() -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _discreet,
         _harmless,
     ]
     # Not the defaults, which show the local variables of each frame: patient IDs among them.
@@ -56,6 +58,11 @@ def configure() -> None:
     root.setLevel(level)
     # Its INFO is about its own migrations table, not about the gateway.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _discreet(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """What a peer said stands in the ledger alone: it may name a patient."""
+    return {key: words.discreet(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

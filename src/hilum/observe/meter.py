@@ -80,6 +80,13 @@ class Meter(Protocol):
     def lease_lost(self, step: str) -> None:
         """The work of a step counted for nothing: somebody else had the row by then."""
 
+    def sent(self, destination: str, data_bytes: int) -> None:
+        """A parcel is over.
+
+        Args:
+            data_bytes: Of the data sets that the destination took.
+        """
+
     def synced(self, what: str, durations: Durations) -> None:
         """How long an association waited for the disk.
 
@@ -108,6 +115,8 @@ class _Silent:
     def renewed(self, step: str, leases: int, *, ok: bool) -> None: ...
 
     def lease_lost(self, step: str) -> None: ...
+
+    def sent(self, destination: str, data_bytes: int) -> None: ...
 
     def synced(self, what: str, durations: Durations) -> None: ...
 

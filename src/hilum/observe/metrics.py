@@ -157,6 +157,11 @@ class Metrics:
         self._delivered = histogram(
             "delivery_seconds", "From when a delivery was queued to its success.", ("destination",), buckets=_DELIVERY
         )
+        self._sent = counter(
+            "sent_bytes",
+            "Bytes of data sets that destinations took. Counted when their association ends.",
+            ("destination",),
+        )
         self._destinations = counter("destination_events", "What happened to destinations.", ("destination", "event"))
         self._notices = counter("notice_events", "What happened to notices.", ("channel", "event"))
 
@@ -220,6 +225,7 @@ class Metrics:
         for destination in names.destinations:
             for event in (_MADE, *states.DeliveryEvent):
                 self._deliveries.labels(destination, event)
+            self._sent.labels(destination)
             for change in states.DestinationEvent:
                 self._destinations.labels(destination, change)
         for channel in names.channels:
@@ -319,6 +325,10 @@ class Metrics:
         self._deliveries.labels(destination, one.event).inc()
         if one.event == states.DeliveryEvent.ACCEPTED:
             self._delivered.labels(destination).observe(_seconds(one, "queued_at"))
+
+    def sent(self, destination: str, data_bytes: int) -> None:
+        """As ``Meter`` says."""
+        self._sent.labels(known(destination, self.names.destinations)).inc(data_bytes)
 
     def _destination(self, one: Change) -> None:
         self._destinations.labels(known(one.about["id"], self.names.destinations), one.event).inc()

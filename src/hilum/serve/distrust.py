@@ -27,6 +27,8 @@ def leave(ledger: Path, why: str) -> None:
 
 def tell(database: Database, owner: str, now: datetime) -> None:
     """Write what the last gateway left into the history. A crash in between tells it twice."""
+    if database.path is None:  # a server looks after its own disk
+        return
     mark = _mark(database.path)
     try:
         with mark.open(encoding="utf-8", errors="replace") as file:

@@ -42,7 +42,7 @@ class Gateway:
 
     Args:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
-        clock: Replaced by tests that move time.
+        clock: What tells the time; ``None``: as the ledger has it. Tests move it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
 
     Attributes:
@@ -55,7 +55,7 @@ class Gateway:
         settings: config.Settings,
         path: Path | None = None,
         *,
-        clock: Clock = utc_now,
+        clock: Clock | None = utc_now,
         distrusted: Callable[[str], None] = lambda why: _log.critical("ledger.distrusted", why=why),
     ) -> None:
         self.parts = Parts(settings, path, clock=clock, distrusted=distrusted)
@@ -120,7 +120,7 @@ class Gateway:
             web=self.web_port,
             dashboard=self.dashboard,
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
-            ledger=settings.ledger.url,
+            ledger=settings.ledger.shown,
             recovered=recovered,
         )
         return port
@@ -129,10 +129,10 @@ class Gateway:
         """Put ledger and folders in order; how many associations the gateway before this one had left open."""
         parts = self.parts
         database, owner, clock = parts.database, parts.owner, parts.clock
-        for folder in (*folders(settings), database.path.parent):
+        for folder in (*folders(settings), *parts.ledger_folder()):
             _make(folder)
         self._exit.callback(database.close)
-        self._exit.enter_context(database.exclusively())
+        self._exit.enter_context(database.attend(parts.wakes.hear))
         database.migrate()
         self._exit.callback(self._write_senders)
         with database.write() as connection:
@@ -147,8 +147,9 @@ class Gateway:
         return recovered
 
     def _start_steps(self) -> None:
-        wakes = self.parts.wakes
-        for step in self.parts.steps():
+        wakes, steps = self.parts.wakes, self.parts.steps()
+        wakes.run(step.name for step in steps)
+        for step in steps:
             wake, followers = wakes.of(step.name), wakes.after(step.name)
             if isinstance(step, WatchStep):
                 self._exit.callback(ends.listen(partial(_look_now, step, wake)))

@@ -14,7 +14,7 @@ from typing import Any
 
 from hilum import config
 from hilum.association.server import Server
-from hilum.clock import Clock, SteadyClock
+from hilum.clock import Clock
 from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
@@ -48,6 +48,7 @@ class Parts:
 
     Args:
         path: The file that ``settings`` came from; ``None`` = it came from nowhere.
+        clock: What tells the time; ``None``: as the ledger has it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
 
     Attributes:
@@ -57,23 +58,28 @@ class Parts:
     """
 
     def __init__(
-        self, settings: config.Settings, path: Path | None, *, clock: Clock, distrusted: Callable[[str], None]
+        self, settings: config.Settings, path: Path | None, *, clock: Clock | None, distrusted: Callable[[str], None]
     ) -> None:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self.clock = clock
         self.metrics = Metrics()
         self.metrics.know(Names.of(settings))
-        self.database = Database(settings.ledger.url, distrusted=distrusted, meter=self.metrics)
+        ledger = settings.ledger
+        self.database = Database(ledger.url, connections=ledger.connections, distrusted=distrusted, meter=self.metrics)
+        self.clock = self.database.clock if clock is None else clock
         self.configuration = Configuration(
-            settings, path, database=self.database, clock=clock, changed=self._configuration_changed
+            settings, path, database=self.database, clock=self.clock, changed=self._configuration_changed
         )
         storage = settings.storage
-        watched = (storage.temporary, storage.payloads, self.database.path.parent)
+        watched = (storage.temporary, storage.payloads, *self.ledger_folder())
         self.watermark = Watermark(watched, *_room(storage), clock=time.monotonic)
-        self.wakes = Wakes()
+        self.wakes = Wakes(self.database.tell)
         self.senders = SenderBook()
         self.unrecorded: deque[Unrecorded] = deque()
         self.stopping = threading.Event()
+
+    def ledger_folder(self) -> Sequence[Path]:
+        """Where the ledger is, if it is on this machine."""
+        return () if self.database.path is None else (self.database.path.parent,)
 
     def server(self) -> Server:
         """What accepts associations."""
@@ -113,14 +119,14 @@ class Parts:
             talking=server.talking,
             progress=server.progress,
             abort=server.abort,
-            wake=self.wakes.notify,
+            wake=self.wakes.tell_all,
             metrics=self.metrics,
         )
 
     def steps(self) -> Sequence[Step[Any, Any]]:
         """All that works on rows of the ledger; their names are those of ``hilum.serve.flow``."""
         database, owner, configuration = self.database, self.owner, self.configuration
-        steady = [self.clock] if isinstance(self.clock, SteadyClock) else []
+        steady = [database.clock] if self.clock is database.clock else []
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
             EndStep(unrecorded=self.unrecorded),
@@ -143,6 +149,7 @@ class Parts:
                 owner=owner,
                 clock=self.clock,
                 settings=lambda: configuration.assembly.delivery,
+                meter=self.metrics,
                 stopping=self.stopping,
             ),
             ProbeStep(database=database, owner=owner, settings=lambda: configuration.assembly.delivery),

@@ -13,7 +13,6 @@ from typing import Final, NoReturn
 import structlog
 
 from hilum import config
-from hilum.clock import SteadyClock
 from hilum.serve import distrust
 from hilum.serve.gateway import Gateway
 from hilum.serve.signals import arriving
@@ -36,8 +35,7 @@ def run(path: Path) -> int:
     settings = config.load(path)
     for warning in config.warnings(settings):
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
-    ledger = Path(settings.ledger.url.removeprefix("sqlite:///"))
-    gateway = Gateway(settings, path, clock=SteadyClock(), distrusted=partial(_end_at_once, ledger))
+    gateway = Gateway(settings, path, clock=None, distrusted=partial(_end_at_once, settings.ledger.file))
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
         gateway.start()
@@ -55,11 +53,12 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _end_at_once(ledger: Path, why: str) -> NoReturn:
+def _end_at_once(ledger: Path | None, why: str) -> NoReturn:
     """Nothing is put in order first: that would be written into the ledger, and a crash loses nothing."""
-    # A disk that fails can also hang: the end must not wait for it.
-    leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
-    leaving.start()
-    leaving.join(timeout=1)
+    if ledger is not None:
+        # A disk that fails can also hang: the end must not wait for it.
+        leaving = threading.Thread(target=distrust.leave, args=(ledger, why), daemon=True)
+        leaving.start()
+        leaving.join(timeout=1)
     _log.critical("ledger.distrusted", why=why, remedy="the gateway ends; its service manager has to start it again")
     os._exit(EXIT_DISTRUSTED)

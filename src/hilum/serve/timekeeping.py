@@ -1,4 +1,4 @@
-"""Notices that the system's clock was moved under a running gateway."""
+"""Notices that the clock of the system, or of the database server, was moved under a running gateway."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
-from hilum.clock import SteadyClock
+from hilum.clock import KeptClock
 from hilum.ledger.database import Database
 from hilum.ledger.transition import note
 
@@ -20,7 +20,7 @@ class ClockStep:
     """Looks at the clock at each poll. The gateway's own time goes on as if nothing had happened."""
 
     database: Database
-    clock: SteadyClock
+    clock: KeptClock
     owner: str
     name: ClassVar[str] = "clock"
     concurrency: ClassVar[int] = 1
@@ -44,9 +44,10 @@ class ClockStep:
                 self.owner,
                 "clock jumped",
                 now=now,
-                why=f"the system clock was put {way} by {abs(jumped).total_seconds():.0f} s since the gateway started; "
-                "its timers, and the times it writes, go on as before",
-                remedy="see to it that the clock is right; the next start takes its time from it",
+                why=f"{self.clock.source} was put {way} by {abs(jumped).total_seconds():.0f} s since the gateway "
+                "started; its timers, and the times it writes, go on as before",
+                remedy="see to it that the clock is right; the next start takes its time from it, and gateways that "
+                "share a ledger should then start anew one after the other",
             )
         self._said = jumped
 

@@ -147,7 +147,7 @@ class SpoolSink:
         try:
             file = self._open_folder().new_instance(meta)
         except TemporaryError as error:
-            return self._refuse(policy.out_of_resources("the instance could not be written to disk"), str(error))
+            return self._refuse(_not_written(error), str(error))
         return SpoolWriter(self, request, file)
 
     def _open_folder(self) -> AssociationFolder:
@@ -186,7 +186,7 @@ class SpoolSink:
                 self._contributed.add(key)
         except TemporaryError as error:
             file.discard()
-            return self._refuse(policy.out_of_resources("the instance could not be written to disk"), str(error))
+            return self._refuse(_not_written(error), str(error))
         if self._settings.log_data_sets:
             log_data_set(self.info.id, file.path)
         self._received.append(
@@ -324,3 +324,10 @@ class SpoolWriter:
     def discard(self) -> None:
         """Leave no trace."""
         self._file.discard()
+
+
+def _not_written(error: TemporaryError) -> Answer:
+    """What the sender is told, and the history says: with the system's own words, such as that there is no room."""
+    cause = error.__cause__
+    why = f": {cause.strerror}" if isinstance(cause, OSError) and cause.strerror else ""
+    return policy.out_of_resources(f"instance not written to disk{why}")

@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 
 import structlog
 from fastapi import HTTPException
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hilum.errors import HilumError
 from hilum.web import problem
 from hilum.web.session import Patience, Sessions, is_token, session_of
 
@@ -57,13 +59,14 @@ class Access:
 
     Args:
         token: ``None``: everybody who reaches this server may do everything.
+        sessions: Those of that token.
         hosts: Names and addresses by which this server may be asked for, in small letters, without port; empty: any.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None, hosts: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, *, token: str | None, sessions: Sessions | None, hosts: frozenset[str]) -> None:
         self._app = app
         self._token = token
-        self._sessions = None if token is None else Sessions(token)
+        self._sessions = sessions
         self._hosts = hosts
         self._patience = Patience()
 
@@ -101,7 +104,11 @@ class Access:
         if scheme.lower() == "bearer":
             return await self._judge(scope, given, self._token)
         cookie = session_of(headers)
-        if cookie and self._sessions.holds(cookie):
+        try:
+            holds = bool(cookie) and await run_in_threadpool(self._sessions.holds, cookie)
+        except HilumError as error:
+            return problem.answer(503, f"whether this session still holds cannot be told: {error}")
+        if holds:
             said = headers.get(CSRF_HEADER, "")
             if changes and not hmac.compare_digest(said.encode(), self._sessions.csrf(cookie).encode()):
                 return problem.answer(

@@ -7,10 +7,10 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from hilum.web import access, api, document, health, metrics, problem
+from hilum.web import access, api, document, health, metrics, problem, session
 from hilum.web.desk import Desk
 from hilum.web.feed import Feed
-from hilum.web.pages import associations, configuration, deliveries, frame, groups, history, login, overview
+from hilum.web.pages import associations, configuration, deliveries, frame, groups, history, login, notices, overview
 from hilum.web.pages import explain as explain_pages
 from hilum.web.pages import jobs as job_pages
 from hilum.web.pages import pictures as pictures_page
@@ -39,12 +39,13 @@ def application(desk: Desk, feed: Feed | None = None) -> FastAPI:
     app.openapi = document.describe(app)  # type: ignore[method-assign]
     problem.install(app)
     hosts = access.own_hosts(web.host) if web.token is None else frozenset[str]()
-    app.add_middleware(access.Access, token=web.token, hosts=hosts)
+    app.add_middleware(access.Access, token=web.token, sessions=session.sessions_of(desk), hosts=hosts)
     app.include_router(health.router(desk), responses=problem.RESPONSES)
     app.include_router(metrics.router(desk), responses=problem.RESPONSES)
     for resource in api.routers(desk, feed):
         app.include_router(resource, prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)
+    app.add_exception_handler(404, around.lost)
     for page in (
         overview,
         associations,
@@ -52,6 +53,7 @@ def application(desk: Desk, feed: Feed | None = None) -> FastAPI:
         job_pages,
         deliveries,
         history,
+        notices,
         explain_pages,
         configuration,
         pictures_page,

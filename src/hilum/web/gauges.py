@@ -56,7 +56,7 @@ GAUGES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "hilum_disk_watermark_ratio": ("Above which nothing new is taken: storage.watermark-percent.", ()),
     "hilum_disk_reserve_bytes": ("Below which nothing new is taken: storage.reserve-gb.", ()),
     "hilum_ledger_up": ("1 if the ledger could be read for this answer.", ()),
-    "hilum_ledger_bytes": ("Size of the ledger's files.", ("file",)),
+    "hilum_ledger_bytes": ("Size of the ledger: of its file and its log, or of the database on a server.", ("file",)),
 }
 
 
@@ -81,16 +81,16 @@ class Gauges(Collector):
         yield InfoMetricFamily("hilum_build", "Which Hilum this is.", {"version": version("hilum")})
 
     def _ledger(self, names: Names) -> Iterator[Metric]:
-        path = self._desk.database.path
-        sizes = {"database": _size(path), "wal": _size(path.with_name(path.name + "-wal"))}
-        yield _many("hilum_ledger_bytes", sizes)
+        database = self._desk.database
         try:
-            with self._desk.database.read() as connection:
-                found = vitals(connection)
+            with database.read() as connection:
+                extent, found = database.extent(connection), vitals(connection)
         except HilumError as error:
             _log.warning("metrics.no_ledger", error=str(error))
             yield _one("hilum_ledger_up", 0)
             return
+        sizes = {"database": extent.size} | ({} if extent.log_size is None else {"wal": extent.log_size})
+        yield _many("hilum_ledger_bytes", sizes)
         yield _one("hilum_ledger_up", 1)
         now = self._desk.clock()
         yield from _work(found, now)
@@ -102,8 +102,9 @@ class Gauges(Collector):
             "temporary": storage.temporary,
             "payloads": storage.payloads,
             "output": storage.output,
-            "ledger": self._desk.database.path.parent,
         }
+        if self._desk.database.path is not None:
+            folders["ledger"] = self._desk.database.path.parent
         found = {name: look for name, path in folders.items() if (look := _statvfs(path)) is not None}
         used = {name: (one.f_blocks - one.f_bfree) * one.f_frsize for name, one in found.items()}
         yield _many("hilum_disk_used_bytes", used)
@@ -175,13 +176,6 @@ def _statvfs(path: Path) -> os.statvfs_result | None:
         return os.statvfs(path)
     except OSError:
         return None
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def registry(desk: Desk) -> CollectorRegistry:

@@ -65,14 +65,15 @@ def answer(
 
 def install(app: FastAPI) -> None:
     """Let every failure of an operation be answered as a problem."""
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HilumError, _hilum)
     app.add_exception_handler(IllegalTransitionError, _conflict)
     app.add_exception_handler(Exception, _fault)
 
 
-def _http(_: Request, error: Exception) -> JSONResponse:
+def http(_: Request, error: Exception) -> JSONResponse:
+    """What is answered when there is nothing at an address, or nothing that allows that method."""
     assert isinstance(error, HTTPException)
     # FastAPI tells a body that is no text apart from one that is no JSON; for us both are a question that is wrong.
     status = 422 if error.status_code == 400 else error.status_code

@@ -62,7 +62,7 @@ class WebServer:
 
         with sock:
             try:
-                feed = Feed(desk=self._desk)
+                feed = self._feed = Feed(desk=self._desk)
                 config = uvicorn.Config(
                     application(self._desk, feed),
                     log_config=None,
@@ -71,9 +71,10 @@ class WebServer:
                     lifespan="on",
                     timeout_graceful_shutdown=_GRACE_SECONDS,
                 )
-                self._feed = feed
                 self._server = uvicorn.Server(config)
-                if not self._stopping.is_set():
+                if self._stopping.is_set():  # whoever stopped it may have come before there was anything to end
+                    feed.close()
+                else:
                     self._server.run(sockets=[sock])
             except Exception as error:  # noqa: BLE001  the dashboard is gone; instances still come and go
                 _log.error("web.fault", exc_info=error)

@@ -1,4 +1,4 @@
-"""Sessions of browsers, as signed cookies, and patience with those who guess the token."""
+"""Sessions of browsers, as signed cookies that a logout ends, and patience with those who guess the token."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
+from hilum.ledger import logins
+from hilum.web.desk import Desk
+
 COOKIE: Final = "hilum-session"
 SESSION_SECONDS: Final = 12 * 3600
 
@@ -22,15 +25,17 @@ _MOST_WAITING: Final = 4
 
 
 class Sessions:
-    """Signed session cookies; nothing is kept, so that every gateway with the same token honours them.
+    """Signed session cookies, which every gateway with the same token honours; only that one has ended is kept.
 
     Args:
         token: The secret of the configuration; changing it ends every session.
+        has_ended: Whether somebody has logged out of the session with that id, at whichever gateway.
         now: Seconds since 1970.
     """
 
-    def __init__(self, token: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, token: str, has_ended: Callable[[str], bool], now: Callable[[], float] = time.time) -> None:
         self._key = hashlib.sha256(b"hilum session\0" + token.encode()).digest()
+        self._has_ended = has_ended
         self._now = now
 
     def new(self) -> str:
@@ -39,11 +44,11 @@ class Sessions:
         return f"{session}.{self._sign('session', session)}"
 
     def holds(self, cookie: str) -> bool:
-        """Whether this cookie is one of ours and not over."""
+        """Whether this cookie is one of ours and not over; whether it has ended is asked last."""
         session, _, signature = cookie.rpartition(".")
         # Compared before anything else: how long that takes must not tell how much of it is right.
         right = hmac.compare_digest(signature.encode(), self._sign("session", session).encode())
-        return right and int(session.partition(".")[0]) > self._now()
+        return right and int(session.partition(".")[0]) > self._now() and not self._has_ended(id_of(cookie))
 
     def csrf(self, cookie: str) -> str:
         """What a page of this session has to say with everything that changes something."""
@@ -51,6 +56,22 @@ class Sessions:
 
     def _sign(self, purpose: str, text: str) -> str:
         return hmac.new(self._key, f"{purpose}\0{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def sessions_of(desk: Desk) -> Sessions | None:
+    """Those of a gateway's configuration and ledger; ``None``: nobody needs one."""
+    token = desk.settings().web.token
+
+    def has_ended(session: str) -> bool:
+        with desk.database.read() as connection:
+            return logins.has_ended(connection, session)
+
+    return None if token is None else Sessions(token, has_ended)
+
+
+def id_of(cookie: str) -> str:
+    """What the ledger calls a session; it opens nothing."""
+    return ".".join(cookie.split(".")[1:2])
 
 
 def session_of(headers: Headers) -> str:

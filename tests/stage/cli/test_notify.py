@@ -117,6 +117,34 @@ def test_notices_and_channels_that_fail_are_shown_everywhere(
         hook.answer = status(204)
         with urllib.request.urlopen(test) as answer:
             assert json.load(answer)["done"] == "oncall took the test notice: 204 No Content"
+        [waiting] = site.rows("notices")
+        with urllib.request.urlopen(f"{base}/{waiting.id}") as answer:
+            assert json.load(answer)["why"] == "answered 500 Internal Server Error"
+        told = hilum("retry", f"notice:{waiting.id}", "--config", site.path)
+        assert (told.code, told.out) == (0, f"Notice {waiting.id} will be told through oncall now.\n")
+        eventually(lambda: site.rows("notices", state="sent"), what="the notice, an hour before its time")
+        again = hilum("retry", f"notice:{waiting.id}", "--config", site.path)
+        assert "was sent: there is nothing to retry" in again.err
+        assert "no notice through oncall was given up" in hilum("retry", "channel:oncall", "--config", site.path).err
+        assert "there is no channel 'desk'" in hilum("retry", "channel:desk", "--config", site.path).err
+        assert "there is no notice 99" in hilum("retry", "notice:99", "--config", site.path).err
+
+
+def test_what_a_channel_did_not_take_is_told_again(make_site: MakeSite, hook: Hook, tmp_path: Path) -> None:
+    hook.answer = status(500)
+    keys = {
+        "workflows": [{"name": "w", "clara-ae-title": "HILUM", "engine": "broken"}],
+        "engines": {"broken": {"type": "process", "command": ["false"], "attempts": 1}},
+        "web": {"enabled": True, "port": 0},
+    }
+    with make_site(keys | notifications(hook, retry={"waits": [0.1], "give-up-after": 0.05})) as site:
+        send(site.port, *make_series(tmp_path / "ct", 1))
+        [lost] = eventually(lambda: site.rows("notices", state="given up"), what="a notice that was given up")
+        hook.answer = status(204)
+        request = urllib.request.Request(f"{site.web}/api/v1/notices/channels/oncall/retry", method="POST")
+        with urllib.request.urlopen(request) as answer:
+            assert json.load(answer)["done"] == "1 notice will be told through oncall now"
+        eventually(lambda: site.rows("notices", id=lost.id, state="sent"), what="the notice")
 
 
 def test_check_knows_the_section(make_site: MakeSite, hook: Hook, hilum: Hilum) -> None:

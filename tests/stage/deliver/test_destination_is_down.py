@@ -32,7 +32,7 @@ def writes(sending: Sending) -> Iterator[list[str]]:
         if statement.split(maxsplit=1)[0] in {"INSERT", "UPDATE", "DELETE"}:
             seen.append(statement)
 
-    engines = (sending.desk.database._durable, sending.desk.database._relaxed)
+    engines = sending.desk.database.engines
     for engine in engines:
         event.listen(engine, "before_cursor_execute", look)
     try:
@@ -313,7 +313,7 @@ def test_a_full_destination_is_left_alone_before_everything_was_shipped_in_vain(
     assert [row.attempts for row in to_pacs.deliveries()] == [1] + [0] * 7
     row = to_pacs.destination()
     assert (row.state, row.not_before) == ("down", to_pacs.clock.in_(30))
-    assert row.why == "the destination answered status A700H (full)"
+    assert row.why == "the destination answered status A700H “full”"
     to_pacs.clock.forward(30)
     to_pacs.run()
     assert len(pacs.arrived) == 2  # another one: perhaps the first is too large

@@ -14,8 +14,10 @@ from hilum.deliver.policy import Fault
 from hilum.deliver.slots import Slots
 from hilum.errors import TemporaryError
 from hilum.ledger import dispatch, work
-from hilum.ledger.database import LedgerBusyError
+from hilum.ledger.port import LedgerBusyError
 from hilum.model import Answer, JobId, StoreRequest
+from hilum.observe.metrics import Metrics
+from hilum.observe.names import Names
 from hilum.retry import RetryRule
 from hilum.states import IllegalTransitionError
 from stage.deliver.sending import LEASE, Sending, data_set_digest
@@ -92,7 +94,19 @@ def test_a_warning_means_delivered_and_is_kept(to_pacs: Sending, pacs: Pacs, sta
     to_pacs.run()
     (row,) = to_pacs.deliveries()
     assert (row.state, row.status) == ("delivered", status)
-    assert row.why == f"with warning {status:04X}H because"
+    assert row.why == f"with warning {status:04X}H “because”"
+
+
+def test_what_a_destination_took_is_counted_in_bytes(to_pacs: Sending, pacs: Pacs) -> None:
+    metrics = Metrics()
+    metrics.know(Names(destinations=frozenset({"PACS"})))
+    to_pacs.send.meter = metrics
+    to_pacs.job("1.1", "1.2", "1.3")
+    answering(pacs, 0, 0xC001, 0xB000)
+    to_pacs.run()
+    sizes = [row.size - row.offset for row in to_pacs.desk.rows("results")]
+    sent = metrics.registry.get_sample_value("hilum_sent_bytes_total", {"destination": "PACS"})
+    assert sent == sizes[0] + sizes[2]
 
 
 def test_a_file_that_is_refused_does_not_stop_the_others(to_pacs: Sending, pacs: Pacs) -> None:
@@ -103,7 +117,7 @@ def test_a_file_that_is_refused_does_not_stop_the_others(to_pacs: Sending, pacs:
     assert to_pacs.states() == ["delivered", "due", "delivered"]
     row = to_pacs.deliveries()[1]
     assert (row.attempts, row.status, row.not_before) == (1, 0xC001, to_pacs.clock.in_(30))
-    assert row.why == "the destination answered status C001H (because)"
+    assert row.why == "the destination answered status C001H “because”"
     assert row.lease_owner is None
 
 

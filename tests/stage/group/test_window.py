@@ -269,11 +269,12 @@ def test_a_uid_that_comes_again_after_the_group_closed_counts_in_the_next_one(
     assert [group["uids"] for group in desk.groups()] == [["1.1"], ["1.1"]]
 
 
+@pytest.mark.sqlite
 def test_many_repeated_uids_are_settled_however_few_parameters_sqlite_takes(
     desk: Reception, database: Database
 ) -> None:
     desk.spool = None  # a thousand files tell no more than none
-    for engine in (database._durable, database._relaxed):
+    for engine in database.engines:
         event.listen(engine, "checkout", lambda raw, *_: raw.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999))
     desk.rule("SCP", GroupKind.PATIENT, 60, overwrite=True)
     uids = [f"1.{number}" for number in range(1001)]

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from hilum.ledger import database as module
 from hilum.ledger import notices
-from hilum.ledger.database import Database, LedgerUnusableError
+from hilum.ledger.database import Database
+from hilum.ledger.port import LedgerUnusableError
 from hilum.ledger.tables import metadata
 from hilum.ledger.transition import note
 from stage.ledger.clock import MovableClock

@@ -12,15 +12,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import update
 
+from hilum.errors import TemporaryError
 from hilum.ledger import noticeboard, notices, tables
-from hilum.ledger.database import Database, LedgerBusyError
-from hilum.ledger.transition import MAX_BEGUN, AnyRow, drop_leases, note
+from hilum.ledger.database import Database
+from hilum.ledger.port import LedgerBusyError
+from hilum.ledger.transition import MAX_BEGUN, AnyRow, NoSuchRowError, drop_leases, note
 from hilum.model import Topic
 from hilum.notify.policy import Expectation
 from hilum.notify.port import Message, NotTold, Told
 from hilum.notify.wording import Site
 from hilum.notify.worker import NewsStep, NotifySettings, Route, TellStep
 from hilum.retry import RetryRule
+from hilum.states import IllegalTransitionError
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception
 
@@ -517,3 +520,106 @@ def test_a_claim_that_is_lost_changes_nothing(office: Office, database: Database
     with pytest.raises(Exception, match="was lost"):
         office.tell.record(work, Told(answer="heard"), clock())
     assert [row.state for row in office.rows()] == ["due"]
+
+
+class TestByHand:
+    """What an operator has told again."""
+
+    def retry(self, office: Office, number: int) -> None:
+        with office.database.write() as connection:
+            notices.ask_retry(connection, number, now=office.clock())
+
+    def given_up(self, office: Office) -> int:
+        office.ear.deaf = "answered 500"
+        office.happens("gateway", "gw", "distrusted")
+        office.round()
+        for _ in range(80):
+            office.later(60)
+        [row] = office.rows(state="given up")
+        return int(row.id)
+
+    def test_what_was_given_up_is_told_at_once_although_its_channel_rests(self, office: Office) -> None:
+        number = self.given_up(office)
+        office.happens("destination", "FAR", "failed", before="up", after="down")
+        office.round()  # in vain: the channel rests from now on
+        office.ear.deaf = ""
+        self.retry(office, number)
+        office.round()
+        assert "the gateway ended because the disk failed to sync its ledger, and was started again" in office.ear.gists
+        [row] = office.rows(id=number)
+        assert (row.state, row.why) == ("sent", "")
+        asked = office.desk.history(machine="notice", subject=str(number), event="retry asked")
+        assert [(line.from_state, line.to_state) for line in asked] == [("given up", "due")]
+
+    def test_its_time_begins_anew(self, office: Office) -> None:
+        number = self.given_up(office)
+        self.retry(office, number)
+        office.round()
+        [row] = office.rows(id=number)
+        assert (row.state, row.why) == ("due", "answered 500")
+        assert row.not_before > office.clock()
+
+    def test_it_takes_in_nothing_more(self, office: Office) -> None:
+        number = self.given_up(office)
+        self.retry(office, number)
+        office.happens("gateway", "gw", "distrusted")
+        office.read()
+        [row] = office.rows(id=number)
+        assert row.times == 1
+
+    def test_what_was_sent_is_not_told_again(self, office: Office) -> None:
+        office.down()
+        office.round()
+        [row] = office.rows()
+        with pytest.raises(IllegalTransitionError):
+            self.retry(office, row.id)
+        with pytest.raises(NoSuchRowError, match="there is no notice 99"):
+            self.retry(office, 99)
+
+    def test_what_is_being_sent_is_left_alone(self, office: Office) -> None:
+        office.down()
+        office.read()
+        [due] = office.tell.claim(office.clock(), office.clock() + LEASE, 1)
+        with pytest.raises(TemporaryError, match="being sent just now"):
+            self.retry(office, int(due.lease.id))
+
+    def test_those_of_a_channel_that_are_meant_are_those_since_it_took_one(self, office: Office) -> None:
+        old = self.given_up(office)
+        office.ear.deaf = ""
+        office.down()
+        office.later(3600)
+        assert office.ear.gists == ["destination PACS is down"]
+        office.ear.deaf = "answered 500"
+        office.down("FAR")
+        for _ in range(80):
+            office.later(60)
+        with office.database.read() as connection:
+            meant = noticeboard.given_up(connection, "oncall", limit=10)
+            [channel] = noticeboard.channels(connection, ["oncall"])
+        assert [one.subject for one in meant] == ["FAR"]
+        assert channel.given_up == 1
+        assert old not in {one.id for one in meant}
+
+
+def test_a_configuration_that_is_in_order_again_is_told(office: Office) -> None:
+    office.happens("config", "/app.yaml", "refused", why="line 3")
+    office.round()
+    office.later(120)
+    assert office.ear.gists == ["a changed configuration was refused; the last good one is in force"]
+    office.happens("config", "/another.yaml", "reloaded", why="as it was before")
+    office.round()
+    assert len(office.ear.heard) == 1
+    office.happens("config", "/app.yaml", "reloaded", why="as it was before")
+    office.round()
+    assert office.ear.gists[1:] == ["the configuration is in order again, after 2 min"]
+    office.later(AGAIN)
+    assert len(office.ear.heard) == 2
+
+
+def test_a_gateway_that_begins_with_a_refused_configuration_has_taken_it(office: Office) -> None:
+    office.happens("config", "/app.yaml", "refused", why="line 3")
+    office.round()
+    office.later(1)
+    office.happens("gateway", "gw", "started")
+    office.round()
+    assert office.ear.gists[1:] == ["the configuration is in order again, after less than a minute"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -29,8 +27,7 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def database(tmp_path: Path, migrated_ledger: Path, metrics: Metrics) -> Iterator[Database]:
-    shutil.copy(migrated_ledger, tmp_path / "hilum.db")
-    database = Database(f"sqlite:///{tmp_path / 'hilum.db'}", meter=metrics)
+def database(ledger_url: str, metrics: Metrics) -> Iterator[Database]:
+    database = Database(ledger_url, meter=metrics)
     yield database
     database.close()

@@ -97,6 +97,7 @@ def test_transactions_by_kind(database: Database, metrics: Metrics) -> None:
     assert counts == {"write": 1, "note": 1, "read": 2}
 
 
+@pytest.mark.sqlite
 def test_checkpoints(database: Database, metrics: Metrics) -> None:
     for _ in range(200):
         with database.note():
@@ -105,12 +106,13 @@ def test_checkpoints(database: Database, metrics: Metrics) -> None:
     assert value(metrics, "ledger_checkpoints_failed_total") == 0
 
 
+@pytest.mark.sqlite
 def test_a_ledger_that_cannot_be_used_is_counted(
     database: Database, metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(sqlite3.connect(database.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        for engine in (database._durable, database._relaxed):
+        for engine in database.engines:
             with engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA busy_timeout = 1")
         with pytest.raises(TemporaryError), database.write():

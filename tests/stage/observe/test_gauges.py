@@ -133,7 +133,7 @@ def test_a_ledger_that_cannot_be_read_hides_nothing_else(room: Room, tmp_path: P
         found = room.look()
     assert found["hilum_ledger_up",] == 0
     assert found["hilum_receiving",] == 1
-    assert found["hilum_ledger_bytes", "database"] == 0
+    assert ("hilum_ledger_bytes", "database") not in found
     assert ("hilum_jobs", "queued") not in found
     assert [line["event"] for line in lines] == ["metrics.no_ledger"]
 

@@ -14,7 +14,7 @@ from harness.data import CT_IMAGE_STORAGE, make_instance
 from hilum.association.sink import Ending
 from hilum.errors import TemporaryError
 from hilum.group.worker import CloseStep
-from hilum.ledger import database as ledger
+from hilum.ledger import sqlite as ledger
 from hilum.ledger.database import Database
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKind, StoreRequest, Uid
 from hilum.store.disk import Watermark
@@ -30,7 +30,7 @@ Locked = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, migrated_ledger: Path) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch, ledger_url: str) -> None:
     """A ledger that is locked is busy at once."""
     monkeypatch.setattr(ledger, "BUSY_SECONDS", 0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ ASKED = "/api/v1/jobs"
 CHANGES = "/api/v1/jobs/02lung/retry"
 
 
+def never_ended(_session: str) -> bool:
+    return False
+
+
+SESSIONS = Sessions(TOKEN, never_ended)
+
+
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nobody waits; how long they would have."""
@@ -47,13 +55,18 @@ def closed(desk: Reception, tmp_path: Path, unhurried: list[float]) -> Office:
 
 def raw(office: Office, method: str, path: str, headers: Mapping[str, Any] | list[tuple[str, Any]] = ()) -> Any:
     """As it comes from the network, without what a client would make of it."""
+    return ask(office.client.app, method, path, headers)
+
+
+def ask(app: Any, method: str, path: str, headers: Mapping[str, Any] | list[tuple[str, Any]] = ()) -> Any:
+    """The same of an application."""
     given = headers.items() if isinstance(headers, Mapping) else headers
     lines = [
         (name.lower().encode(), value if isinstance(value, bytes) else value.encode("latin-1")) for name, value in given
     ]
     if not any(name == b"host" for name, _ in lines):
         lines.append((b"host", b"127.0.0.1"))
-    return asyncio.run(_ask(office.client.app, method, path, lines))
+    return asyncio.run(_ask(app, method, path, lines))
 
 
 class Answer:
@@ -313,19 +326,19 @@ def test_over_tls_the_cookie_goes_over_tls_alone(closed: Office) -> None:
 def test_a_session_changes_nothing_without_the_word_of_its_page(closed: Office) -> None:
     log_in(closed)
     cookie = closed.client.cookies[COOKIE]
-    other = Sessions(TOKEN).new()
+    other = SESSIONS.new()
     wrong: list[dict[str, Any]] = [
         {},
         {"x-csrf-token": ""},
         {"x-csrf-token": "0" * 64},
-        {"x-csrf-token": Sessions(TOKEN).csrf(other)},
-        {"x-csrf-token": Sessions("another token").csrf(cookie)},
+        {"x-csrf-token": SESSIONS.csrf(other)},
+        {"x-csrf-token": Sessions("another token", never_ended).csrf(cookie)},
         {"x-csrf-token": b"\xff"},
     ]
     for headers in wrong:
         assert closed.client.post(CHANGES, headers=headers).status_code == 403
     assert closed.reception.row("jobs", id="02lung").state == "failed"
-    right = {"x-csrf-token": Sessions(TOKEN).csrf(cookie)}
+    right = {"x-csrf-token": SESSIONS.csrf(cookie)}
     assert closed.client.post(CHANGES, headers=right | {"origin": "http://evil.example"}).status_code == 403
     assert closed.client.post(CHANGES, headers=right).status_code == 202
 
@@ -333,17 +346,36 @@ def test_a_session_changes_nothing_without_the_word_of_its_page(closed: Office) 
 def test_the_page_of_a_session_has_its_word(closed: Office) -> None:
     log_in(closed)
     page = closed.client.get("/jobs", headers={"accept": "text/html"}).text
-    assert Sessions(TOKEN).csrf(closed.client.cookies[COOKIE]) in page
+    assert SESSIONS.csrf(closed.client.cookies[COOKIE]) in page
 
 
 def test_a_session_ends(closed: Office) -> None:
     log_in(closed)
     cookie = closed.client.cookies[COOKIE]
     assert closed.client.post("/logout").status_code == 403  # a page of somebody else must not end it
-    answer = closed.client.post("/logout", headers={"x-csrf-token": Sessions(TOKEN).csrf(cookie)})
+    answer = closed.client.post("/logout", headers={"x-csrf-token": SESSIONS.csrf(cookie)})
     assert answer.status_code == 204
     assert COOKIE not in closed.client.cookies
     assert closed.client.get(ASKED).status_code == 401
+    kept = {"cookie": f"{COOKIE}={cookie}", "accept": "text/html"}  # by somebody who has it from somewhere
+    for app in (closed.client.app, application(replace(closed.desk, owner="another gateway"))):
+        assert ask(app, "GET", ASKED, kept).headers["location"] == "/login"
+        assert ask(app, "GET", "/login", kept).status == 200, "not back and forth for ever"
+        assert ask(app, "POST", CHANGES, kept | {"x-csrf-token": SESSIONS.csrf(cookie)}).status == 401
+    [line] = closed.reception.history(machine="session")
+    assert (line.event, line.why) == ("ended", "somebody logged out of the dashboard")
+    assert line.subject in cookie
+    log_in(closed)
+    assert closed.client.get(ASKED).status_code == 200, "only that one"
+
+
+def test_a_ledger_that_cannot_be_read_lets_no_session_in(closed: Office) -> None:
+    log_in(closed)
+    with closed.database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE history RENAME TO gone")
+    answer = closed.client.get(ASKED)
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "whether this session still holds cannot be told" in answer.json()["detail"]
 
 
 def test_a_wrong_token_is_told_on_the_page_and_waits(closed: Office, unhurried: list[float]) -> None:
@@ -367,12 +399,13 @@ def test_without_a_token_the_login_leads_to_the_overview(filled: Office) -> None
 
 def test_cookies_are_good_for_half_a_day_and_for_one_token() -> None:
     now = 1_000_000.0
-    sessions = Sessions(TOKEN, lambda: now)
+    over: set[str] = set()
+    sessions = Sessions(TOKEN, over.__contains__, lambda: now)
     cookie = sessions.new()
     assert cookie != sessions.new()
     assert sessions.holds(cookie)
-    assert Sessions(TOKEN, lambda: now).holds(cookie)  # another gateway with the same token
-    assert not Sessions(TOKEN + "x", lambda: now).holds(cookie)
+    assert Sessions(TOKEN, never_ended, lambda: now).holds(cookie)  # another gateway with the same token
+    assert not Sessions(TOKEN + "x", never_ended, lambda: now).holds(cookie)
     for place in range(len(cookie)):
         other = "1" if cookie[place] != "1" else "2"
         assert not sessions.holds(cookie[:place] + other + cookie[place + 1 :])
@@ -380,6 +413,9 @@ def test_cookies_are_good_for_half_a_day_and_for_one_token() -> None:
         assert not sessions.holds(text)
     now += SESSION_SECONDS - 1
     assert sessions.holds(cookie)
+    over.add(session.id_of(cookie))
+    assert not sessions.holds(cookie)
+    over.clear()
     now += 1
     assert not sessions.holds(cookie)
 
@@ -483,7 +519,8 @@ def test_a_websocket_is_not_taken(filled: Office) -> None:
             sent.append(message)
 
         scope = {"type": "websocket", "path": "/api/v1/events", "headers": []}
-        await access.Access(application(filled.desk), token=None, hosts=frozenset())(scope, receive, send)
+        guard = access.Access(application(filled.desk), token=None, sessions=None, hosts=frozenset())
+        await guard(scope, receive, send)
 
     asyncio.run(connect())
     assert sent == [{"type": "websocket.close", "code": 1008}]

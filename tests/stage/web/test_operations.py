@@ -514,6 +514,30 @@ def test_problems_are_told_as_problems(filled: Office) -> None:
     filled.get("/groups/0", 422)
 
 
+def test_an_unknown_address_is_a_page_for_whoever_looks_and_a_problem_for_programs(filled: Office) -> None:
+    looks = {"accept": "text/html,*/*"}
+    answer = filled.client.get("/nothing/<b>", headers=looks)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page" in answer.text
+    assert '<a href="/">To the overview</a>' in answer.text
+    assert "<b>" not in answer.text
+    for path, headers in (("/nothing", {}), ("/api/v1/nothing", looks), ("/nothing", {"accept": "application/json"})):
+        answer = filled.client.get(path, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
+    assert filled.client.post("/nothing", headers=looks).headers["content-type"] == "application/problem+json"
+
+
+def test_whether_it_is_ready_is_a_cheap_question(filled: Office) -> None:
+    with filled.database.write() as connection:
+        for table in ("deliveries", "destinations", "jobs", "history"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} RENAME TO {table}_gone")
+    assert filled.client.get("/health/ready").text == "ready\n", "nothing was counted"
+    with filled.database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    answer = filled.client.get("/health/ready")
+    assert (answer.status_code, answer.text.split(":")[0]) == (503, "ledger")
+
+
 def test_a_ledger_that_cannot_be_used_says_so(filled: Office) -> None:
     with filled.database.write() as connection:
         connection.exec_driver_sql("ALTER TABLE jobs RENAME TO gone")

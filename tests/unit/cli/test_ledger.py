@@ -7,7 +7,7 @@ import pytest
 import structlog
 from sqlalchemy import text
 
-from hilum.cli.ledger import is_locked, opened
+from hilum.cli.ledger import opened
 from hilum.errors import ConfigError, PermanentError
 from hilum.ledger.database import Database
 
@@ -84,5 +84,7 @@ def test_a_running_gateway_is_seen_by_its_lock_and_not_disturbed(config: Path, d
 
 
 def test_a_lock_file_that_is_not_there_is_not_locked(tmp_path: Path) -> None:
-    assert not is_locked(tmp_path / "hilum.db.lock")
+    database = Database(f"sqlite:///{tmp_path / 'hilum.db'}")
+    assert not database.is_attended()
+    database.close()
     assert list(tmp_path.iterdir()) == []

@@ -243,12 +243,19 @@ CASES = [
     ),
     # ledger, storage, web
     (
-        "ledger: {url: 'postgresql+psycopg://u:secret@h/d'}",
+        "ledger: {url: 'postgresql://u:secret@h/d'}",
         "1:15",
         "ledger.url",
-        "in SQLite only; write sqlite:///hilum.db",
+        "expected postgresql+psycopg://, which names the driver, too; found a URL of the kind 'postgresql'",
     ),
-    ("ledger: {url: 'mysql://h/d'}", "1:15", None, "expected sqlite:///<file>, found a URL of the kind 'mysql'"),
+    ("ledger: {url: 'postgresql+psycopg://u:secret@h'}", "1:15", None, "the name of the database is missing"),
+    ("ledger: {url: 'postgresql+psycopg://u:secret@h:many/d'}", "1:15", None, "its host or port cannot be read"),
+    (
+        "ledger: {url: 'mysql://h/d'}",
+        "1:15",
+        None,
+        "expected sqlite:///<file> or postgresql+psycopg://<user>@<host>/<database>, found a URL of the kind 'mysql'",
+    ),
     ("ledger: {url: hilum.db}", "1:15", None, "for a file write sqlite:///hilum.db"),
     ("ledger: {url: 'sqlite://'}", "1:15", None, "the ledger must outlive Hilum"),
     ("ledger: {url: 'sqlite:///:memory:'}", "1:15", None, "the ledger must outlive Hilum"),

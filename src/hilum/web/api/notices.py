@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from hilum import states
+from hilum import orders, states
 from hilum.assembly import notify_of
 from hilum.ledger import noticeboard
 from hilum.ledger.noticeboard import ChannelView, NoticeView
@@ -16,7 +16,7 @@ from hilum.model import Topic
 from hilum.notify.port import NotTold
 from hilum.notify.wording import trial
 from hilum.web.desk import Desk
-from hilum.web.paging import Cursor, Limit, Name, NameQuery, Sheet, decode, number, page
+from hilum.web.paging import Cursor, Limit, Name, NameQuery, Number, Sheet, decode, number, page
 from hilum.web.shape import page_of, shape
 from hilum.web.tagged import Tagged
 from hilum.web.words import Done
@@ -54,6 +54,34 @@ def router(desk: Desk) -> APIRouter:
         told = desk.settings().notifications
         with desk.database.read() as connection:
             return noticeboard.channels(connection, {*told.webhooks, *told.mail})
+
+    @routes.post(
+        "/channels/{channel}/retry",
+        name="retry_channel",
+        response_model=Done,
+        status_code=202,
+        summary="Tell again what a channel did not take",
+    )
+    def retry_channel(channel: Name) -> Done:
+        """As `hilum retry channel:NAME`, of all notices that were given up since it took one last."""
+        with desk.database.write() as connection:
+            done = orders.retry_channel(connection, channel, desk.settings(), desk.clock())
+        desk.wake()
+        return Done(done=done)
+
+    @routes.get("/{notice}", name="show", response_model=shape(NoticeView), summary="One notice")
+    def show(notice: Number) -> NoticeView:
+        """By its number."""
+        with desk.database.read() as connection:
+            return noticeboard.notice(connection, notice)
+
+    @routes.post("/{notice}/retry", name="retry", response_model=Done, status_code=202, summary="Tell it now")
+    def retry(notice: Number) -> Done:
+        """As `hilum retry notice:NUMBER`, of one that waits or was given up."""
+        with desk.database.write() as connection:
+            done = orders.retry_notice(connection, notice, desk.settings(), desk.clock())
+        desk.wake()
+        return Done(done=done)
 
     @routes.post(
         "/channels/{channel}/test", name="test", response_model=Done, summary="Send a test notice through a channel"

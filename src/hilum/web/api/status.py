@@ -36,6 +36,7 @@ _PAGES: Final[Mapping[Matter, str]] = {
     Matter.PARKED: "/groups?state=parked",
     Matter.HELD: "/associations",
     Matter.STORED_ONLY: "/groups?state=stored+only",
+    Matter.UNTOLD: "/notices?channel={}",
 }
 _OPERATIONS: Final[Mapping[Matter, str]] = {
     Matter.CONFIGURATION: "/config/reload",

@@ -15,13 +15,14 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from hilum import words
 from hilum.errors import HilumError, TemporaryError
 from hilum.ledger.transition import NoSuchRowError
-from hilum.web import session
+from hilum.web import problem, session
 from hilum.web.desk import Desk
 
 #: Rows of a list on one page.
@@ -46,6 +47,7 @@ NAV: Final = (
     Place(path="/jobs", title="Jobs"),
     Place(path="/deliveries", title="Deliveries"),
     Place(path="/history", title="History"),
+    Place(path="/notices", title="Notices"),
     Place(path="/configuration", title="Configuration"),
     Place(path="/doctor", title="Doctor"),
 )
@@ -56,8 +58,7 @@ class Frame:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        token = desk.settings().web.token
-        self._sessions = None if token is None else session.Sessions(token)
+        self._sessions = session.sessions_of(desk)
         self._environment = Environment(
             loader=PackageLoader("hilum.web", "templates"),
             autoescape=True,
@@ -99,6 +100,15 @@ class Frame:
         status = 404 if isinstance(error, NoSuchRowError) else 503 if isinstance(error, TemporaryError) else 409
         title = "There is no such thing" if status == 404 else "This cannot be shown"
         return self.page(request, "error.html", title, status=status, why=str(error))
+
+    def lost(self, request: Request, error: Exception) -> Response:
+        """There is nothing at an address: a page for whoever looks, a problem for a program."""
+        assert isinstance(error, HTTPException)
+        looks = "text/html" in request.headers.get("accept", "") and request.method in {"GET", "HEAD"}
+        if not looks or request.url.path.startswith("/api/"):
+            return problem.http(request, error)
+        why = f"this gateway has no page at {words.printable(request.url.path)[:256]}"
+        return self.page(request, "error.html", "There is no such page", status=404, why=why)
 
     def shown(self, handler: Callable[[Request], Response]) -> Callable[[Request], Response]:
         """The handler of a page, answering with a page when something goes wrong."""

@@ -29,6 +29,7 @@ _MACHINES: Final = (
     "job",
     "notice",
     "result",
+    "session",
 )
 _SINCE: Final = {
     "hour": timedelta(hours=1),
@@ -92,6 +93,8 @@ def _link(line: HistoryLine) -> str:
             return "/deliveries"
         case "association" | "connection":
             return "/associations"
+        case "notice":
+            return "/notices"
         case "config":
             return "/configuration"
         case _:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from hilum.ledger import logins
 from hilum.web import session
 from hilum.web.desk import Desk
 from hilum.web.pages.frame import Frame
@@ -25,7 +26,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
     token = desk.settings().web.token
     patience = session.Patience()
-    sessions = None if token is None else session.Sessions(token)
+    sessions = session.sessions_of(desk)
 
     def page(request: Request, status: int = 200, why: str = "") -> Response:
         answer = frame.page(request, "login.html", "Log in", status=status, why=why, nav=())
@@ -34,6 +35,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         return answer
 
     @routes.get("/login", response_class=HTMLResponse)
+    @frame.shown
     def ask(request: Request) -> Response:
         if sessions is None or sessions.holds(session.session_of(request.headers)):
             return RedirectResponse("/", status_code=303)
@@ -68,7 +70,11 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
         return answer
 
     @routes.post("/logout")
-    def go_out() -> Response:
+    def go_out(request: Request) -> Response:
+        cookie = session.session_of(request.headers)
+        if sessions is not None and cookie and sessions.holds(cookie):
+            with desk.database.write() as connection:
+                logins.end(connection, session.id_of(cookie), now=desk.clock())
         answer = Response(status_code=204, headers={"HX-Redirect": "/login"})
         answer.delete_cookie(session.COOKIE, httponly=True, samesite="strict")
         return answer
