@@ -24,10 +24,10 @@ class CloseStep:
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[GroupId]:  # noqa: ARG002
         """Close what is due; an association that still contributes keeps its group open."""
         with self.database.read() as connection:
-            if not grouping.due(connection, now, 1):
+            if not grouping.anything_due(connection, now):
                 return ()
         with self.database.write() as connection:
-            due = grouping.due(connection, now, 100)
+            due = grouping.take_due(connection, now, 100)
             for group in due:
                 why = "no instance came for the length of the window"
                 grouping.close(connection, group, GroupEvent.WINDOW_ENDED, now=now, why=why)

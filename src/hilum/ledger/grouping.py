@@ -1,7 +1,7 @@
 """Which group an instance joins, decided in the transaction that accepts it.
 
-``place`` is the only code that puts instances into groups. It runs inside the transaction of a release, so it always
-sees every group that is open and none that another association is about to close.
+``place`` is the only code that puts instances into groups. It runs inside the transaction of a release and locks each
+group that it finds open: whoever wants to close it waits until the instances are in it, and is waited for otherwise.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Select, and_, select, update
 
 from hilum import states
 from hilum.ledger.tables import IS_GROUPED, IS_OPEN, contributions, groups, instances
-from hilum.ledger.transition import AnyRow, apply, born, note
+from hilum.ledger.transition import AnyRow, apply, born, locked, note
 from hilum.model import AssociationId, AssociationInfo, GroupId, GroupKey, Header
 
 if TYPE_CHECKING:
@@ -153,9 +153,8 @@ def _group_for(
     last = max(one.received_at for one in members)
     closes_at = last + grouping.window
     if grouping.window:
-        found = connection.execute(
-            select(groups.c.id, groups.c.closes_at, groups.c.last_received_at).where(_is_open(info.called, key))
-        ).one_or_none()
+        standing = select(groups.c.id, groups.c.closes_at, groups.c.last_received_at)
+        found = connection.execute(locked(standing.where(_is_open(info.called, key)))).one_or_none()
         if found is not None:
             connection.execute(
                 update(groups)
@@ -265,9 +264,8 @@ def no_contributor() -> Any:  # noqa: ANN401  an SQL expression
 
 def close_if_over(connection: Connection, ae: str, key: GroupKey, now: datetime) -> None:
     """Close the window of a key that ran out and has not been closed yet."""
-    over = connection.execute(
-        select(groups.c.id).where(_is_open(ae, key), groups.c.closes_at <= now, no_contributor())
-    ).one_or_none()
+    window = select(groups.c.id).where(_is_open(ae, key), groups.c.closes_at <= now, no_contributor())
+    over = connection.execute(locked(window, of=groups)).one_or_none()
     if over is not None:
         close(connection, GroupId(over.id), states.GroupEvent.WINDOW_ENDED, now=now)
 
@@ -281,15 +279,19 @@ def close(connection: Connection, group: GroupId, event: states.GroupEvent, *, n
     apply(connection, groups, group, event, now=now, why=why, values={"closed_at": now})
 
 
-def due(connection: Connection, now: datetime, limit: int) -> Sequence[GroupId]:
-    """Groups whose window ran out, the longest overdue first."""
-    rows = connection.execute(
-        select(groups.c.id)
-        .where(groups.c.state == states.Group.OPEN, groups.c.closes_at <= now, no_contributor())
-        .order_by(groups.c.closes_at)
-        .limit(limit)
-    )
-    return [GroupId(row.id) for row in rows]
+def anything_due(connection: Connection, now: datetime) -> bool:
+    """Whether there is a group whose window ran out."""
+    return connection.execute(_due(now).limit(1)).first() is not None
+
+
+def take_due(connection: Connection, now: datetime, limit: int) -> Sequence[GroupId]:
+    """Groups whose window ran out, the longest overdue first; nobody else closes them or adds to them from now on."""
+    return [GroupId(row.id) for row in connection.execute(locked(_due(now).limit(limit), of=groups, skip=True))]
+
+
+def _due(now: datetime) -> Select[Any]:
+    over = (groups.c.state == states.Group.OPEN, groups.c.closes_at <= now, no_contributor())
+    return select(groups.c.id).where(*over).order_by(groups.c.closes_at)
 
 
 def next_closing(connection: Connection) -> datetime | None:
