@@ -36,8 +36,8 @@ demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEE
 	@exec $(BIN)/hilum demo $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(READY) lint types ## lint, types and all tests
-	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium $(CHECKERS) $(CRASH_PROGRAMS) \
-		$(DEPLOY_PROGRAMS)
+	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium haproxy=haproxy $(CHECKERS) \
+		$(CRASH_PROGRAMS) $(DEPLOY_PROGRAMS)
 	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, format and who may import whom

@@ -25,6 +25,7 @@ from fuzz.targets.association import (
     REQUESTOR_BEGINNINGS,
 )
 from fuzz.targets.head import FAMILIES
+from hilum.association.proxy_header import crc32c
 from hilum.config import template
 from hilum.model import Answer
 from hilum.store.part10 import MetaInfo, file_meta, read_meta
@@ -178,12 +179,35 @@ def _configuration() -> Iterator[bytes]:
     yield b"a: &a [1, 2]\nb: *a\n<<: {c: 1}\nHILUM__WORKFLOWS__0__NAME=x"
 
 
+def _proxy() -> Iterator[bytes]:
+    """Headers of both versions, with and without what may stand behind the addresses."""
+    four, six = bytes((198, 51, 100, 7, 192, 0, 2, 9, 4, 210, 0, 104)), bytes(range(32)) + bytes((4, 210, 0, 104))
+    checksum, others = bytes((3, 0, 4, 0, 0, 0, 0)), bytes((1, 0, 2)) + b"h2" + bytes((4, 0, 0))
+    for command, family, block in (
+        (0x21, 0x11, four),
+        (0x21, 0x21, six),
+        (0x21, 0x31, bytes(216)),
+        (0x21, 0x11, four + others),
+        (0x21, 0x11, four + checksum),
+        (0x20, 0x00, b""),
+    ):
+        head = b"\r\n\r\n\0\r\nQUIT\n" + bytes((command, family)) + len(block).to_bytes(2)
+        data = head + block
+        if block.endswith(checksum):
+            data = data[:-4] + crc32c(data).to_bytes(4)
+        yield data
+    yield b"PROXY TCP4 198.51.100.7 192.0.2.9 1234 104\r\n"
+    yield b"PROXY TCP6 2001:db8::7 2001:db8::9 1234 104\r\n"
+    yield b"PROXY UNKNOWN\r\n"
+
+
 SEEDS: Final = {
     "acceptor": _acceptor,
     "requestor": _requestor,
     "command": lambda: map(encode_command, _COMMANDS),
     "head": _heads,
     "part10": _part10,
+    "proxy": _proxy,
     "configuration": _configuration,
 }
 

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from fuzz.targets import association, command, configuration, head, part10
+from fuzz.targets import association, command, configuration, head, part10, proxy
 from fuzz.targets.association import ACCEPT_BYTES, REQUEST_BYTES
 
 CORPUS: Final = Path(__file__).resolve().parent.parent / "corpus"
@@ -77,6 +77,12 @@ _META: Final = (
     b"OB\0\0",
     b"\x08\0\x05\0CS\0\0",
 )
+_PROXY: Final = (
+    b"PROXY ", b"PROXY TCP4 ", b"PROXY TCP6 ", b"PROXY UNKNOWN", b"\r\n",
+    b"255.255.255.255 ", b"::ffff:1.2.3.4 ", b"65535",
+    b"\r\n\r\n\0\r\nQUIT\n", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", b"\x21\x21\0\x24", b"\x20\0\0\0", b"\x21\x31\0\xd8",
+    b"\x03\0\x04", b"\x04\0\0", b"\x20\0\x05",
+)  # fmt: skip
 _YAML: Final = tuple(
     token.encode()
     for token in (
@@ -108,9 +114,10 @@ TARGETS: Final = {
             tokens=_PDUS + _COMMANDS,
             share=40,
         ),
-        Target(name="command", about="DIMSE command sets", run=command.command, tokens=_COMMANDS, share=508),
+        Target(name="command", about="DIMSE command sets", run=command.command, tokens=_COMMANDS, share=458),
         Target(name="head", about="data sets", run=head.head, tokens=_ELEMENTS, share=80),
         Target(name="part10", about="heads of DICOM files", run=part10.part10, tokens=_META + _ELEMENTS, share=325),
+        Target(name="proxy", about="PROXY protocol headers", run=proxy.proxy, tokens=_PROXY, share=50),
         Target(
             name="configuration", about="app.yaml and variables", run=configuration.configuration, tokens=_YAML, share=7
         ),

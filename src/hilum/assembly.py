@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self, assert_never
 
 from hilum import config
-from hilum.association.admission import AdmissionRules, Source
+from hilum.association.admission import AdmissionRules, Balancer, Source
 from hilum.association.peer import Peer
 from hilum.association.settings import AcceptorSettings, RequestorTimeouts
 from hilum.deliver.settings import DeliverySettings
@@ -102,6 +102,7 @@ def _acceptor(scp: config.Scp) -> AcceptorSettings:
             max_associations=scp.max_associations,
         ),
         negotiation=_negotiation(scp),
+        balancers=tuple(map(Balancer.parse, scp.proxies)),
         max_pdu_length=scp.max_pdu_length,
         artim=timedelta(seconds=scp.timeouts.artim),
         pdu=timedelta(seconds=scp.timeouts.pdu),

@@ -108,6 +108,7 @@ class Runner(Generic[Work, Outcome]):
     _stopping: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _rest_until: float = 0.0  # monotonic
+    _turned_at: float = field(default_factory=time.monotonic)
     _going: dict[Future[None], Work] = field(default_factory=dict)
     _held_until: datetime = _LONG_AGO  # the leases of all that is going hold until then
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -135,8 +136,14 @@ class Runner(Generic[Work, Outcome]):
         for thread in self._threads:
             thread.join()
 
+    @property
+    def turned_at(self) -> float:
+        """When it last began to look for work, monotonic: a poll ago at most, unless the ledger keeps it waiting."""
+        return self._turned_at
+
     def _loop(self) -> None:
         while not self._stopping.is_set():
+            self._turned_at = time.monotonic()
             # Work that failed may be claimable at once, and would be claimed and fail as fast as the machine can.
             if self._stopping.wait(self._rest_until - time.monotonic()):
                 return

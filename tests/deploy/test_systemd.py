@@ -14,7 +14,6 @@ from deploy.unit import allowed_calls, seconds, settings
 from hilum import config
 from hilum.cli.exit import ExitCode
 from hilum.pictures.decoder import cage
-from hilum.serve.gateway import DRAIN
 
 FOLDER = DEPLOY / "systemd"
 UNIT = settings(FOLDER / "hilum.service")
@@ -82,7 +81,7 @@ def test_a_mistake_in_the_configuration_is_not_tried_again_and_a_passing_fault_i
 
 
 def test_a_stop_leaves_open_associations_their_time() -> None:
-    assert seconds(UNIT["TimeoutStopSec"][0]) > 2 * DRAIN.total_seconds()
+    assert seconds(UNIT["TimeoutStopSec"][0]) > 2 * config.load(FOLDER / "app.yaml", {}).dicom.scp.drain_seconds
 
 
 def test_its_configuration_writes_only_where_the_unit_lets_it() -> None:

@@ -17,7 +17,15 @@ from hilum.store.scan import HeadScanner
 from hilum.wire import Connection, Role, State
 
 #: A few seconds altogether on one slow core.
-MUTATIONS = {"acceptor": 2000, "requestor": 2000, "command": 10000, "head": 4000, "part10": 10000, "configuration": 400}
+MUTATIONS = {
+    "acceptor": 2000,
+    "requestor": 2000,
+    "command": 10000,
+    "head": 4000,
+    "part10": 10000,
+    "proxy": 10000,
+    "configuration": 400,
+}
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from harness.site import Site
 from harness.waiting import eventually
@@ -18,33 +19,42 @@ class GatewayProcess:
 
     Args:
         under: The beginning of another command that runs the gateway as its child.
+        environment: What its environment has beside that of the test.
+
+    Attributes:
+        started: What the log says of its start.
     """
 
-    def __init__(self, site: Site, *, under: Sequence[str] = ()) -> None:
+    def __init__(self, site: Site, *, under: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
         self.site = site
+        self.started: Mapping[str, Any] = {}
+        self._environment = environment or {}
         self.port = 0
         self._under = under
 
     def __enter__(self) -> GatewayProcess:
         self.log = self.site.folder / "serve.log"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("HILUM")}
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("HILUM", "NOTIFY_", "WATCHDOG_"))
+        }
         with self.log.open("ab") as log:
             start = log.tell()
             self.process = subprocess.Popen(
                 [*self._under, sys.executable, "-m", "hilum", "serve", "--config", str(self.site.path)],
                 stdout=log,
                 stderr=log,
-                env=environment | {"HILUM_LOG": "json"},
+                env=environment | {"HILUM_LOG": "json"} | self._environment,
             )
 
-        def started() -> int:
+        def started() -> Mapping[str, Any]:
             assert self.process.poll() is None, self.log.read_text()
             for line in self.log.read_bytes()[start:].decode().splitlines():
                 if line.startswith("{") and (event := json.loads(line))["event"] == "gateway.started":
-                    return int(event["port"])
-            return 0
+                    return dict(event)
+            return {}
 
-        self.port = eventually(started, what="hilum serve to listen")
+        self.started = eventually(started, seconds=60, what="hilum serve to listen")
+        self.port = int(self.started["port"])
         return self
 
     def kill(self) -> None:

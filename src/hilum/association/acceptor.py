@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import structlog
 from hilum.association import remedy
 from hilum.association.admission import Rejected, admit
 from hilum.association.capacity import Capacity
+from hilum.association.introduction import Unheard, hear
 from hilum.association.manners import STALL_SECONDS, Manners
 from hilum.association.observer import (
     AssociationAccepted,
@@ -67,6 +69,7 @@ class Acceptor:
     Args:
         sock: Just accepted; owned from now on.
         host: Numeric address of the peer.
+        relayed: The peer is a load balancer: it must say by the PROXY protocol whose connection this is.
         settings: Gives the newest settings; asked again when the A-ASSOCIATE-RQ is complete.
         capacity: Already counts this connection as waiting.
     """
@@ -77,6 +80,7 @@ class Acceptor:
         host: str,
         port: int,
         *,
+        relayed: bool,
         settings: Callable[[], AcceptorSettings],
         capacity: Capacity,
         receiver: Receiver,
@@ -86,6 +90,9 @@ class Acceptor:
         self._began = time.monotonic()
         self._host = host
         self._port = port
+        self._relayed = relayed
+        self._balancers_own = False  # no sender's: a health check, as far as anybody knows
+        self._asked = threading.Event()
         self._settings = settings
         self._capacity = capacity
         self._receiver = receiver
@@ -122,6 +129,10 @@ class Acceptor:
         """Whether this connection is an open association."""
         return self._seated
 
+    def wait_until_asked(self, seconds: float) -> bool:
+        """Wait until the request for an association was answered, or never will be; ``False`` if time ran out."""
+        return self._asked.wait(max(0.0, seconds))
+
     def interrupt(self) -> None:
         """Abort the association, or drop the connection that has none; any thread may call it."""
         self._link.interrupt()
@@ -142,13 +153,14 @@ class Acceptor:
     def run(self) -> None:
         """Serve until the connection is closed; never raises."""
         try:
-            request = self._await_request()
+            request = self._await_request() if self._introduced() else None
             if request is not None:
                 self._answer(request)
         except Exception:  # noqa: BLE001  whatever it was, it ends one connection and not the gateway
             _log.exception("association.fault")
             self._connection.abort()
         finally:
+            self._asked.set()
             self._stand_up()
             # PS3.8 9.1.5: ARTIM runs once more while the peer should close; without a last PDU of ours it need not.
             said = self._connection.state is State.AWAITING_CLOSE
@@ -156,6 +168,29 @@ class Acceptor:
             self._capacity.leave(self._host)
 
     # Before the association
+
+    def _introduced(self) -> bool:
+        """Whether it is known whose connection this is; if not, that is reported.
+
+        Source: The PROXY protocol, section 2: a receiver must not guess whether the header is there.
+        """
+        if not self._relayed:
+            return True
+        told = hear(self._link, self._began + self._artim)
+        if isinstance(told, Unheard):
+            if told.cause is not None:
+                self._report_dropped(told.cause, told.why, told.remedy)
+            return False
+        if told is None or told[0] == self._host:
+            self._balancers_own = True
+            return True
+        host, port = told
+        full = self._capacity.know(self._host, host, per_host=self._settings().pre_association_per_host)
+        if full is None:
+            self._host, self._port = host, port
+            return True
+        self._observer(ConnectionDropped(host=host, port=port, cause=Early.TOO_MANY, why=full, remedy=remedy.TOO_MANY))
+        return False
 
     def _await_request(self) -> AssociateRequest | None:
         """The complete A-ASSOCIATE-RQ; ``None`` if the connection ended before, which is then reported.
@@ -172,16 +207,17 @@ class Acceptor:
                     case AssociateRefused():
                         self._report_rejection(event, event.reject, event.why, remedy.OTHER_PROTOCOL)
                         return None
+                    case ConnectionLost() if self._balancers_own and not self._connection.mid_pdu:
+                        return None  # it has seen what it wanted: that we are here
                     case _ if (end := self._early_end(event)) is not None:
-                        cause, why = end
-                        known = remedy.before_association(event)
-                        self._observer(
-                            ConnectionDropped(host=self._host, port=self._port, cause=cause, why=why, remedy=known)
-                        )
+                        self._report_dropped(*end, remedy.before_association(event))
                         return None
                     case _:
                         pass
         return request
+
+    def _report_dropped(self, cause: Early, why: str, known_remedy: str) -> None:
+        self._observer(ConnectionDropped(host=self._host, port=self._port, cause=cause, why=why, remedy=known_remedy))
 
     def _early_end(self, event: LinkEvent) -> tuple[Early, str] | None:
         """Why the connection ends without an association, if the event ends it."""
@@ -205,6 +241,7 @@ class Acceptor:
             self._host,
             lambda count: admit(request, self._host, settings.rules, open_count=count, congested=congested),
         )
+        self._asked.set()
         if isinstance(decision, Rejected):
             self._connection.reject(decision.reject)
             self._link.flush()

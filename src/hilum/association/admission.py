@@ -6,6 +6,7 @@ stand for just now.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
@@ -41,6 +42,33 @@ class Source:
     def named(self) -> bool:
         """Whether ``host_ip`` is a host name."""
         return parse_network(self.host_ip) is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balancer:
+    """One entry of ``dicom.scp.proxies``: whoever it says a connection is from is believed.
+
+    Attributes:
+        host_ip: As the operator wrote it.
+        networks: What it stands for; empty for a host name that is not, or cannot be, resolved.
+    """
+
+    host_ip: str
+    networks: tuple[Network, ...]
+
+    @classmethod
+    def parse(cls, host_ip: str) -> Self:
+        """As ``Source.parse``."""
+        network = parse_network(host_ip)
+        return cls(host_ip=host_ip, networks=() if network is None else (network,))
+
+
+def is_among(host: str, balancers: Sequence[Balancer]) -> bool:
+    """Whether a connection from that numeric address is a balancer's."""
+    if not balancers:
+        return False
+    address = parse_address(host)
+    return any(address in network for balancer in balancers for network in balancer.networks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

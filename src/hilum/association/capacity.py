@@ -35,11 +35,17 @@ class Capacity:
             if self._waiting.total() >= total:
                 return f"{total} connections without an association are open, the limit of limits.pre-association"
             if self._waiting[host] >= per_host:
-                return (
-                    f"{per_host} connections without an association are open from this host, "
-                    "the limit of limits.pre-association-per-host"
-                )
+                return _too_many_of_one(per_host)
             self._waiting[host] += 1
+            return None
+
+    def know(self, host: str, real: str, *, per_host: int) -> str | None:
+        """A waiting connection of a load balancer is another host's in truth; tells as ``enter`` why it may not be."""
+        with self._changed:
+            if self._waiting[real] >= per_host:
+                return _too_many_of_one(per_host)
+            self._forget(host)
+            self._waiting[real] += 1
             return None
 
     def leave(self, host: str) -> None:
@@ -75,3 +81,10 @@ class Capacity:
         self._waiting[host] -= 1
         if not self._waiting[host]:
             del self._waiting[host]
+
+
+def _too_many_of_one(per_host: int) -> str:
+    return (
+        f"{per_host} connections without an association are open from this host, "
+        "the limit of limits.pre-association-per-host"
+    )

@@ -21,6 +21,7 @@ class Early(StrEnum):
     TIMED_OUT = "timed out"
     BROKE_OFF = "broke off"  # the peer closed it, or sent A-ABORT
     NOT_DICOM = "not DICOM"
+    NOT_INTRODUCED = "no PROXY header"  # a balancer did not say for whom it connects
     STOPPED = "gateway stopped"
 
 

@@ -18,6 +18,12 @@ TOO_LARGE: Final = "if instances of this size are right, raise dicom.scp.limits.
 #: More connections without an association than ``dicom.scp.limits`` allows.
 TOO_MANY: Final = "find out what opens connections and does not use them, or raise that limit in dicom.scp.limits"
 
+#: A listed balancer that does not speak the PROXY protocol.
+NOT_INTRODUCED: Final = (
+    "let the balancer send the PROXY protocol (HAProxy: send-proxy-v2 on the server's line), or take it out of "
+    "dicom.scp.proxies"
+)
+
 #: An association that an operator aborted.
 CUT_OFF: Final = "accept what it stored, or have the device send it again"
 

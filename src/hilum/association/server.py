@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import socket
@@ -11,30 +10,34 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
-from hilum.association import remedy
+from hilum.association import listening, remedy
 from hilum.association.acceptor import Acceptor
-from hilum.association.admission import parse_address
+from hilum.association.admission import Balancer, Source, is_among, parse_address
 from hilum.association.capacity import Capacity
 from hilum.association.names import HostNames
 from hilum.association.observer import ConnectionDropped, Early, Observer, Tally
 from hilum.association.settings import AcceptorSettings
 from hilum.association.sink import Receiver
 from hilum.clock import Clock, utc_now
-from hilum.errors import LocalError, PermanentError, TemporaryError
+from hilum.errors import LocalError
 from hilum.model import AssociationInfo
+
+_Place = TypeVar("_Place", Source, Balancer)
 
 _log = structlog.get_logger(__name__)
 
-#: Connections that the kernel completes while the listener thread is busy.
-_BACKLOG: Final = 512
 #: How long a lack of file descriptors or threads is waited out before the next connection is taken.
 _BREATH_SECONDS: Final = 0.2
 #: How long start waits for the first look-up of sources that are host names.
 _FIRST_LOOKUP: Final = timedelta(seconds=3)
+#: How often the listener thread looks up though nobody comes, so that others can see that it lives.
+_LOOK_SECONDS: Final = 1.0
+#: How long a connection that came before the server stops may take to ask for its association.
+_GREETING_SECONDS: Final = 10.0
 #: How long an aborted association may take to end by itself when the server stops.
 _ABORT_SECONDS: Final = 2.0
 
@@ -73,6 +76,7 @@ class Server:
         self._stopping = threading.Event()
         self._listener: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self._looked_at = time.monotonic()
         self._wake_read, self._wake_write = -1, -1
 
     @property
@@ -85,6 +89,11 @@ class Server:
         """Connections open now, with and without an association."""
         with self._guard:
             return len(self._serving)
+
+    @property
+    def looked_at(self) -> float:
+        """When the listener last looked for connections, monotonic: a second ago at most, unless it hangs."""
+        return self._looked_at
 
     def talking(self) -> Sequence[AssociationInfo]:
         """The associations that are open now, the oldest first; from any thread."""
@@ -118,7 +127,7 @@ class Server:
         """
         if self._listener is not None:
             raise LocalError("this server was started before; make a new one")
-        self._listener = _listen(self._host, self._port)
+        self._listener = listening.listen(self._host, self._port)
         self._listener.setblocking(False)
         self._wake_read, self._wake_write = os.pipe()
         self._resolved()
@@ -129,24 +138,27 @@ class Server:
         return port
 
     def stop(self, drain: timedelta) -> None:
-        """Take no more connections, give open associations time to end, abort the others; returns when all have ended.
+        """Let nobody else in, give open associations time to end, abort the others; returns when all have ended.
+
+        Who had connected before is served: a load balancer could not take the connection elsewhere any more.
 
         Args:
             drain: How long associations may go on as if nothing were.
         """
         if self._listener is None or self._stopping.is_set():
             return
+        until = time.monotonic() + drain.total_seconds()
         self._stopping.set()
         os.write(self._wake_write, b"x")
         assert self._thread is not None
         self._thread.join()
-        self._listener.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
+        greeted = min(until, time.monotonic() + _GREETING_SECONDS)
         for acceptor in self._running():
-            if not acceptor.seated:
+            if not acceptor.wait_until_asked(greeted - time.monotonic()):
                 acceptor.interrupt()
-        self._capacity.wait_until_empty(drain)
+        self._capacity.wait_until_empty(timedelta(seconds=max(0.0, until - time.monotonic())))
         for acceptor in self._running():
             acceptor.interrupt()
         until = time.monotonic() + _ABORT_SECONDS
@@ -162,18 +174,22 @@ class Server:
             return dict(self._serving)
 
     def _resolved(self) -> AcceptorSettings:
-        """The newest settings, with what the host names among the sources stand for just now."""
+        """The newest settings, with what the host names among sources and balancers stand for just now."""
         settings = self._settings()
-        sources = settings.rules.sources
+        sources, balancers = settings.rules.sources, settings.balancers
         names = {source.host_ip for source in sources if not source.networks}
+        names |= {balancer.host_ip for balancer in balancers if not balancer.networks}
         self._names.watch(names)
         if not names:
             return settings
-        known = tuple(
-            source if source.networks else replace(source, networks=self._names.networks(source.host_ip))
-            for source in sources
+        return replace(
+            settings,
+            rules=replace(settings.rules, sources=tuple(map(self._known, sources))),
+            balancers=tuple(map(self._known, balancers)),
         )
-        return replace(settings, rules=replace(settings.rules, sources=known))
+
+    def _known(self, place: _Place) -> _Place:
+        return place if place.networks else replace(place, networks=self._names.networks(place.host_ip))
 
     def _accept_all(self) -> None:
         """Body of the listener thread."""
@@ -182,33 +198,42 @@ class Server:
         ready.register(self._listener, select.POLLIN)
         ready.register(self._wake_read, select.POLLIN)
         while not self._stopping.is_set():
-            ready.poll()
+            self._looked_at = time.monotonic()
+            ready.poll(_LOOK_SECONDS * 1000)
             self._accept_one()
+        listening.close(self._listener, self._accept_one)
 
-    def _accept_one(self) -> None:
+    def _accept_one(self) -> bool:
+        """Serve a connection that waits; ``False``: none does, or none can be taken now."""
         assert self._listener is not None
         try:
             sock, address = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
+        except ConnectionAbortedError:
+            return True
+        except BlockingIOError:
+            return False
         except OSError as error:
             # Out of descriptors or memory, mostly: the connection stays in the backlog, so trying at once would spin.
             why = os.strerror(error.errno) if error.errno else str(error)
             _log.warning("listener.cannot_accept", error=why)
             self._stopping.wait(_BREATH_SECONDS)
-            return
+            return False
         try:
             self._take(sock, str(parse_address(address[0])), int(address[1]))
         except Exception:  # noqa: BLE001  it costs one connection: a gateway without this thread would be deaf
             _log.exception("listener.fault")
             sock.close()
             self._stopping.wait(_BREATH_SECONDS)
+        return True
 
     def _take(self, sock: socket.socket, host: str, port: int) -> None:
         """Serve a connection if there is room for it."""
         sock.setblocking(True)
-        limits = self._settings()
-        full = self._capacity.enter(host, total=limits.pre_association, per_host=limits.pre_association_per_host)
+        limits = self._resolved()
+        relayed = is_among(host, limits.balancers)
+        # Of whom a balancer speaks is not known yet: the limit of one host counts when it is.
+        per_host = limits.pre_association if relayed else limits.pre_association_per_host
+        full = self._capacity.enter(host, total=limits.pre_association, per_host=per_host)
         if full is not None:
             sock.close()
             self._observer(
@@ -216,7 +241,7 @@ class Server:
             )
             return
         try:
-            self._serve(sock, host, port)
+            self._serve(sock, host, port, relayed=relayed)
         except (OSError, RuntimeError) as error:
             # The connection is gone again, or there are no more threads, which is like a lack of descriptors.
             _log.warning("listener.cannot_serve", error=str(error))
@@ -224,7 +249,7 @@ class Server:
             self._capacity.leave(host)
             self._stopping.wait(_BREATH_SECONDS)
 
-    def _serve(self, sock: socket.socket, host: str, port: int) -> None:
+    def _serve(self, sock: socket.socket, host: str, port: int, *, relayed: bool) -> None:
         """Start the connection's thread.
 
         Raises:
@@ -235,6 +260,7 @@ class Server:
             sock,
             host,
             port,
+            relayed=relayed,
             settings=self._resolved,
             capacity=self._capacity,
             receiver=self._receiver,
@@ -257,43 +283,3 @@ class Server:
         finally:
             with self._guard:
                 del self._serving[acceptor]
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket, of both families if the address is ``::``."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise PermanentError(
-            f"cannot listen on {host!r}: {error.strerror}; set dicom.scp.host to an address of this host"
-        ) from error
-    family, _, _, _, address = found[0]
-    try:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise PermanentError(f"cannot listen on {host!r}: {error.strerror}") from error
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
-        sock.bind(address)
-        sock.listen(_BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise _bind_error(host, port, error) from error
-    return sock
-
-
-def _bind_error(host: str, port: int, error: OSError) -> TemporaryError | PermanentError:
-    where = f"cannot listen on {host} port {port}: {error.strerror}"
-    match error.errno:
-        case errno.EADDRINUSE:
-            return TemporaryError(f"{where}; stop the other program that uses it, or set another dicom.scp.port")
-        case errno.EADDRNOTAVAIL:
-            return TemporaryError(f"{where}; this host has no such address now, see dicom.scp.host")
-        case errno.EACCES:
-            return PermanentError(
-                f"{where}; ports below 1024 need the capability CAP_NET_BIND_SERVICE; or set another dicom.scp.port"
-            )
-        case _:
-            return PermanentError(where)

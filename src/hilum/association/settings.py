@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a sender needs neither, and starts sooner without
-    from hilum.association.admission import AdmissionRules
+    from hilum.association.admission import AdmissionRules, Balancer
     from hilum.wire import NegotiationPolicy
 
 
@@ -18,6 +18,7 @@ class AcceptorSettings:
     Attributes:
         rules: Who may come; sources that are host names have no networks here, the server fills them in.
         negotiation: Which presentation contexts are accepted.
+        balancers: Who must say by the PROXY protocol for whom it connects; host names as for sources.
         max_pdu_length: The longest PDU we take, in bytes; announced to the peer and enforced.
         artim: From the TCP connection to the complete A-ASSOCIATE-RQ, and for the peer to close at the end.
         pdu: From the first to the last byte of one PDU.
@@ -31,6 +32,7 @@ class AcceptorSettings:
 
     rules: AdmissionRules
     negotiation: NegotiationPolicy
+    balancers: tuple[Balancer, ...] = ()
     max_pdu_length: int = 131072
     artim: timedelta = timedelta(seconds=30)
     pdu: timedelta = timedelta(seconds=60)

@@ -138,6 +138,27 @@ class Link:
                 self._pdu_seen = self._connection.pdus_received
         return [*events]
 
+    def peek(self, patience: float) -> memoryview | TimedOut | Interrupted | ConnectionLost:
+        """Look at what has come, before anything was received; valid until the next call.
+
+        Args:
+            patience: Seconds to wait for something.
+        """
+        try:
+            count = self._take(patience, socket.MSG_PEEK)
+        except TimeoutError:
+            return TimedOut("nothing came in time")
+        except OSError:
+            return ConnectionLost()
+        if self._interrupted:
+            return Interrupted()
+        return self._buffer[:count] if count else ConnectionLost()
+
+    def skip(self, count: int) -> None:
+        """Take what was looked at, and drop it."""
+        with contextlib.suppress(OSError):  # the connection is gone: the next read tells
+            self._socket.recv_into(self._buffer, count)
+
     def _read(self, seconds: float) -> int:
         """One ``recv`` into the buffer; 0 = closed. Raises ``TimeoutError``."""
         if not self._acknowledged and _QUICKACK is not None:
@@ -147,26 +168,26 @@ class Link:
         self._acknowledged = False
         return count
 
-    def _take(self, seconds: float) -> int:
+    def _take(self, seconds: float, flags: int = 0) -> int:
         """``recv`` within so many seconds; with none, what is already there."""
         if seconds <= 0:
-            return self._at_once()
+            return self._at_once(flags)
         # Any limit that is not shorter than need be will do at first: most reads wait for less, each change is a call.
         if not min(seconds, _LONG_WAIT) / 2 <= self._allowed <= seconds:
             self._allow(min(seconds, _LONG_WAIT) * 0.75)
         until = time.monotonic() + seconds
         while True:
             try:
-                return self._socket.recv_into(self._buffer)
+                return self._socket.recv_into(self._buffer, 0, flags)
             except BlockingIOError:
                 left = until - time.monotonic()
             if left <= 0:
                 raise TimeoutError
             self._allow(left)
 
-    def _at_once(self) -> int:
+    def _at_once(self, flags: int) -> int:
         try:
-            return self._socket.recv_into(self._buffer, 0, socket.MSG_DONTWAIT)
+            return self._socket.recv_into(self._buffer, 0, flags | socket.MSG_DONTWAIT)
         except BlockingIOError:
             raise TimeoutError from None
 

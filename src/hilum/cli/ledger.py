@@ -14,7 +14,8 @@ import structlog
 
 from hilum import config
 from hilum.errors import PermanentError
-from hilum.ledger.database import Database, version
+from hilum.ledger.condition import version
+from hilum.ledger.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

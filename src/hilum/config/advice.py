@@ -26,6 +26,10 @@ def warnings(settings: Settings) -> list[Problem]:
     if scp.log_dimse_datasets:
         message = "the log will hold personal data of patients; set it to false when the test is over"
         found.append((("dicom", "scp", "log-dimse-datasets"), message))
+    for index, proxy in enumerate(scp.proxies):
+        if proxy.endswith("/0"):
+            message = "everybody may say whose connection theirs is; list the balancers only"
+            found.append((("dicom", "scp", "proxies", index), message))
     if settings.web.enabled and settings.web.port and settings.web.port == scp.port:
         found.append((("web", "port"), f"dicom.scp.port is {scp.port} too; give each a port of its own"))
     found += _notifications(settings)

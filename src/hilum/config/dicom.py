@@ -171,6 +171,17 @@ class Scp(Section):
         default=(),
         description="The devices that may send. May be left out if reject-unknown-sources is false.",
     )
+    proxies: Annotated[tuple[Network, ...], Mark.OURS] = Field(
+        default=(),
+        description="Load balancers that say by the PROXY protocol, version 1 or 2, whose connection they pass on: "
+        "IPv4 or IPv6 address, network such as 10.0.0.0/24, or host name. They are believed, and must say it; from "
+        "anybody else it is not understood.",
+    )
+    drain_seconds: Annotated[Seconds, Mark.OURS] = Field(
+        default=20,
+        description="Seconds that open associations may go on when the gateway is told to stop; those that are still "
+        "open then are aborted, and what they stored is held. Whoever stops it must give it ten more.",
+    )
     host: Annotated[Host, Mark.OURS, Mark.RESTART] = Field(
         default="0.0.0.0",  # noqa: S104 - a gateway listens; whom it believes is decided by sources
         description='Address to listen on: "0.0.0.0" for all of IPv4, "::" for IPv4 and IPv6.',

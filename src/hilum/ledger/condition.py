@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, union_all
 
 from hilum import states
 from hilum.ledger.audit import quick_check
-from hilum.ledger.database import Database, version
+from hilum.ledger.database import Database
 from hilum.ledger.port import Extent
 from hilum.ledger.tables import deliveries, history, results
 from hilum.ledger.transition import AnyRow
@@ -45,23 +45,9 @@ def condition(database: Database, *, whole: bool = False) -> Condition:
         whole: Check it however large it is.
     """
     with database.read() as connection:
-<<<<<<< HEAD
         extent = database.extent(connection)
         damage = quick_check(connection) if whole or extent.size <= _CHECKED_BYTES else None
         return Condition(version=version(connection), extent=extent, damage=damage)
-=======
-        found = version(connection)
-        pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-        damage = quick_check(connection) if whole or size <= _CHECKED_BYTES else None
-    return Condition(
-        version=found,
-        size=size,
-        log_size=log.stat().st_size if log.exists() else 0,
-        free=free / max(1, pages),
-        damage=damage,
-    )
->>>>>>> main
 
 
 def last_time(connection: Connection) -> datetime | None:

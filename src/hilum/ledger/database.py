@@ -178,7 +178,7 @@ class Database:
 
         config = _alembic()
         with self._kind.migrating() as connection:
-            found = version(connection)
+            found = _revision(connection)
             known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
             if found and found not in known:
                 raise LedgerUnusableError(
@@ -233,13 +233,6 @@ class Database:
         self._kind.close()
 
 
-def version(connection: Connection) -> str:
-    """Of its tables; empty: there are none."""
-    if not inspect(connection).has_table("alembic_version"):
-        return ""
-    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
-
-
 def log_when_done(connection: Connection, level: int, event: str, **about: str) -> None:
     """Log that something happened once the transaction is committed.
 
@@ -272,6 +265,12 @@ def _kind(url: str, connections: int, distrusted: Callable[[str], None], meter: 
             "pip install 'hilum[postgres]'"
         ) from error
     return Postgres(url, connections=connections)
+
+
+def _revision(connection: Connection) -> str:
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() or "")
 
 
 def _alembic() -> Any:  # noqa: ANN401  alembic's Config is untyped where it matters

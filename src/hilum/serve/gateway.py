@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
+from sqlalchemy import literal, select
 
 from hilum import config
 from hilum.assembly import folders
@@ -21,11 +22,12 @@ from hilum.engine.process import ends
 from hilum.engine.worker import WatchStep
 from hilum.errors import HilumError, PermanentError
 from hilum.fsck import Inspection
-from hilum.ledger import timers
+from hilum.ledger import timers, vitals
 from hilum.ledger.transition import drop_leases, note
 from hilum.runner import Runner, Wake, stop_all
 from hilum.serve import distrust
 from hilum.serve.parts import Parts
+from hilum.serve.roles import ALL, Role
 from hilum.serve.watch import Watch
 from hilum.store.durable import make_folders
 from hilum.store.recovery import Recovery
@@ -33,15 +35,13 @@ from hilum.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
 
-#: How long open associations may go on after the gateway was asked to stop.
-DRAIN: Final = timedelta(seconds=10)
-
 
 class Gateway:
     """Receives, groups, runs and delivers until it is stopped.
 
     Args:
         path: The file that ``settings`` came from; it is watched. ``None`` = never reloaded.
+        roles: What it does.
         clock: What tells the time; ``None``: as the ledger has it. Tests move it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
 
@@ -55,10 +55,11 @@ class Gateway:
         settings: config.Settings,
         path: Path | None = None,
         *,
+        roles: frozenset[Role] = ALL,
         clock: Clock | None = utc_now,
         distrusted: Callable[[str], None] = lambda why: _log.critical("ledger.distrusted", why=why),
     ) -> None:
-        self.parts = Parts(settings, path, clock=clock, distrusted=distrusted)
+        self.parts = Parts(settings, path, roles=roles, clock=clock, distrusted=distrusted)
         self._watch = None if path is None else Watch(path, self.reload)
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
@@ -75,7 +76,7 @@ class Gateway:
         """Recover, start every step, and listen last: whoever is accepted finds everything working.
 
         Returns:
-            The port that is listened on.
+            The port that is listened on; 0: it has not the role to receive.
 
         Raises:
             PermanentError, TemporaryError: It cannot run here; nothing is left running.
@@ -90,16 +91,56 @@ class Gateway:
         """Read the configuration file again; see ``Configuration.reload``."""
         return self.parts.configuration.reload()
 
-    def stop(self, drain: timedelta = DRAIN) -> None:
-        """Take nothing new, let what goes on come to a recorded end, close the ledger. Jobs run on by themselves."""
+    def stop(self, drain: timedelta | None = None) -> None:
+        """Take nothing new, let what goes on come to a recorded end, close the ledger. Jobs run on by themselves.
+
+        What an association leaves is worked on as long as another one is open; leases are given back.
+
+        Args:
+            drain: How long open associations may go on; ``None``: as the configuration says.
+        """
+        parts = self.parts
+        parts.draining.set()
+        if self._server is not None:
+            seconds = parts.configuration.settings.dicom.scp.drain_seconds
+            self._server.stop(timedelta(seconds=seconds) if drain is None else drain)
+        parts.stopping.set()
+        stop_all(self._runners)
+        # Until here it answers that it lives and is not ready.
         if self._web is not None:
             self._web.stop()
-        if self._server is not None:
-            self._server.stop(drain)
-        self.parts.stopping.set()
-        stop_all(self._runners)
         self._exit.close()
         _log.info("gateway.stopped")
+
+    def turns(self) -> Mapping[str, float]:
+        """When each part that must go on last turned, by its name, monotonic; what is told to stop need not."""
+        if self.parts.stopping.is_set():
+            return {}
+        found = {runner.step.name: runner.turned_at for runner in self._runners}
+        if self._server is not None and not self.parts.draining.is_set():
+            found["listener"] = self._server.looked_at
+        return found
+
+    def ask_ledger(self) -> None:
+        """Return when the ledger has answered; that it is down is an answer, too."""
+        with suppress(HilumError), self.parts.database.read() as connection:
+            connection.execute(select(literal(1)))
+
+    def summary(self) -> str:
+        """One line for people: what goes on here, and what waits in the ledger."""
+        open_count = 0 if self._server is None else self._server.open_count
+        told = [f"{open_count} associations"]
+        try:
+            with self.parts.database.read() as connection:
+                found = vitals.vitals(connection)
+        except HilumError:
+            told.append("the ledger does not answer")
+        else:
+            told += [f"{queue.number} jobs {state}" for state, queue in found.jobs.items() if queue.number]
+            told.append(f"{sum(queue.number for queue in found.deliveries.values())} deliveries due")
+        if self.parts.draining.is_set():
+            told.insert(0, "stopping")
+        return ", ".join(told)
 
     def _start(self) -> int:
         settings = self.parts.configuration.settings
@@ -108,9 +149,12 @@ class Gateway:
         if self._watch is not None:
             self._watch.start()
             self._exit.callback(self._watch.stop)
-        self._server = self.parts.server()
-        port = self._server.start()
-        if settings.web.enabled:
+        roles = self.parts.roles
+        port = 0
+        if Role.RECEIVE in roles:
+            self._server = self.parts.server()
+            port = self._server.start()
+        if settings.web.enabled and Role.WEB in roles:
             self._web = WebServer(settings.web.host, settings.web.port, self.parts.desk(self._server))
             self.web_port = self._web.start()
         _log.info(
@@ -119,6 +163,7 @@ class Gateway:
             port=port,
             web=self.web_port,
             dashboard=self.dashboard,
+            roles=[str(role) for role in Role if role in roles],
             ae_titles=[ae.title for ae in settings.dicom.scp.ae_titles],
             ledger=settings.ledger.shown,
             recovered=recovered,

@@ -32,6 +32,7 @@ from hilum.runner import Step
 from hilum.serve.configuration import Configuration
 from hilum.serve.counting import Counting
 from hilum.serve.flow import Wakes
+from hilum.serve.roles import ROLE_OF, Role
 from hilum.serve.timekeeping import ClockStep
 from hilum.store.chronicle import Chronicle
 from hilum.store.disk import Watermark
@@ -53,14 +54,23 @@ class Parts:
 
     Attributes:
         owner: The name of this gateway in the ledger.
+        roles: What it does; the rest is left to other gateways of the ledger.
+        draining: Set once no more associations are taken.
         stopping: Set once nothing new may be begun.
         unrecorded: Ends of associations that the ledger did not take yet.
     """
 
     def __init__(
-        self, settings: config.Settings, path: Path | None, *, clock: Clock | None, distrusted: Callable[[str], None]
+        self,
+        settings: config.Settings,
+        path: Path | None,
+        *,
+        roles: frozenset[Role],
+        clock: Clock | None,
+        distrusted: Callable[[str], None],
     ) -> None:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.roles = roles
         self.metrics = Metrics()
         self.metrics.know(Names.of(settings))
         ledger = settings.ledger
@@ -75,6 +85,7 @@ class Parts:
         self.wakes = Wakes(self.database.tell)
         self.senders = SenderBook()
         self.unrecorded: deque[Unrecorded] = deque()
+        self.draining = threading.Event()
         self.stopping = threading.Event()
 
     def ledger_folder(self) -> Sequence[Path]:
@@ -105,8 +116,12 @@ class Parts:
             clock=self.clock,
         )
 
-    def desk(self, server: Server) -> Desk:
-        """The gateway as the web sees it, from now on."""
+    def desk(self, server: Server | None) -> Desk:
+        """The gateway as the web sees it, from now on.
+
+        Args:
+            server: What it receives by; ``None``: it does not.
+        """
         return Desk(
             database=self.database,
             clock=self.clock,
@@ -115,16 +130,20 @@ class Parts:
             settings=lambda: self.configuration.settings,
             path=self.configuration.path,
             reload=self.configuration.reload,
-            congested=self.watermark.full,
-            talking=server.talking,
-            progress=server.progress,
-            abort=server.abort,
+            congested=self._closed,
+            talking=tuple if server is None else server.talking,
+            progress=dict if server is None else server.progress,
+            abort=(lambda _association, _why: False) if server is None else server.abort,
             wake=self.wakes.tell_all,
             metrics=self.metrics,
         )
 
     def steps(self) -> Sequence[Step[Any, Any]]:
-        """All that works on rows of the ledger; their names are those of ``hilum.serve.flow``."""
+        """What works on rows of the ledger, as far as it is among the roles."""
+        return [step for step in self.all_steps() if ROLE_OF[step.name] in {None, *self.roles}]
+
+    def all_steps(self) -> Sequence[Step[Any, Any]]:
+        """The steps of all roles; their names are those of ``hilum.serve.flow``."""
         database, owner, configuration = self.database, self.owner, self.configuration
         steady = [database.clock] if self.clock is database.clock else []
         return (
@@ -174,6 +193,10 @@ class Parts:
     def sender_step(self) -> SenderStep:
         """Writes down how senders behaved."""
         return SenderStep(database=self.database, book=self.senders)
+
+    def _closed(self) -> str | None:
+        """Why no new instances are taken, ``None`` if they are."""
+        return "the gateway is stopping" if self.draining.is_set() else self.watermark.full()
 
     def _configuration_changed(self, settings: config.Settings) -> None:
         self.metrics.know(Names.of(settings))

@@ -11,12 +11,17 @@ from contextlib import contextmanager
 class Signals:
     """What ``arriving`` gives: see ``next``."""
 
-    def __init__(self, reader: socket.socket) -> None:
+    def __init__(self, reader: socket.socket, writer: socket.socket) -> None:
         self._reader = reader
+        self._writer = writer
 
     def next(self) -> int:
-        """Wait for a signal; its number. Those that come meanwhile are kept, in their order."""
+        """Wait for a signal; its number. Those that come meanwhile are kept, in their order. 0: see ``wake``."""
         return self._reader.recv(1)[0]
+
+    def wake(self) -> None:
+        """Let ``next`` return 0 when it has told all that came before; any thread may call it."""
+        self._writer.send(b"\0")
 
 
 @contextmanager
@@ -33,7 +38,7 @@ def arriving(numbers: Sequence[signal.Signals]) -> Iterator[Signals]:
         before = {number: signal.signal(number, lambda _number, _frame: None) for number in numbers}
         woken = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
-            yield Signals(reader)
+            yield Signals(reader, writer)
         finally:
             signal.set_wakeup_fd(woken)
             for number, handler in before.items():

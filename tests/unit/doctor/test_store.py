@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 from hilum.doctor.check import Grade
 from hilum.doctor.store import ledger
 from hilum.ledger.condition import Condition
+from hilum.ledger.port import Extent
 
-SOUND = Condition(version="0004", size=1_000_000, log_size=0, free=0.1, damage=())
+FILE = Extent(size=1_000_000, log_size=0, free=0.1)
+SOUND = Condition(version="0004", extent=FILE, damage=())
 
 
-def grades(**more: object) -> list[Grade]:
-    values = {name: getattr(SOUND, name) for name in ("version", "size", "log_size", "free", "damage")}
-    return [one.grade for one in ledger("hilum.db", Condition(**(values | more)))]  # type: ignore[arg-type]
+def grades(damage: Sequence[str] = (), **extent: Any) -> list[Grade]:
+    found = Condition(version="0004", extent=replace(FILE, **extent), damage=damage)
+    return [one.grade for one in ledger("hilum.db", found)]
 
 
 def test_a_sound_ledger_is_told_with_its_version() -> None:
@@ -20,7 +26,7 @@ def test_a_sound_ledger_is_told_with_its_version() -> None:
 
 def test_damage_is_wrong_and_what_was_not_checked_is_not_called_sound() -> None:
     assert grades(damage=["row 7 missing from index"]) == [Grade.WRONG, Grade.OK, Grade.OK]
-    [first, *_] = ledger("hilum.db", Condition(version="1", size=10**12, log_size=0, free=0, damage=None))
+    [first, *_] = ledger("hilum.db", Condition(version="1", extent=replace(FILE, size=10**12), damage=None))
     assert "not checked as a whole" in first.found
 
 
@@ -28,3 +34,7 @@ def test_a_long_log_and_much_free_space_are_looked_at() -> None:
     assert grades(log_size=10**9) == [Grade.OK, Grade.LOOK, Grade.OK]
     assert grades(free=0.9, size=10**9) == [Grade.OK, Grade.OK, Grade.LOOK]
     assert grades(free=0.9) == [Grade.OK] * 3
+
+
+def test_of_a_server_there_is_neither_a_log_nor_free_space_to_look_at() -> None:
+    assert grades(log_size=None, free=None) == [Grade.OK]

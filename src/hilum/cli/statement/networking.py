@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from hilum.cli.statement.document import Figure, Section
 from hilum.cli.statement.facts import Facts, seconds
-from hilum.serve.gateway import DRAIN
 
 _DATA_FLOW: Final = """
    remote AE                                 Hilum                                remote AE
@@ -41,7 +41,7 @@ _SEQUENCE: Final = """
 """
 
 
-def implementation_model() -> Section:
+def implementation_model(facts: Facts) -> Section:
     """What the application entities are, and what makes them act."""
     return Section.of(
         "Implementation model",
@@ -70,7 +70,7 @@ def implementation_model() -> Section:
             "unless a workflow copies its input. A group with a timeout closes when nothing has come for that long; "
             "one without closes at the release. A peer need not send a study over one association.",
             "When the gateway is asked to stop it takes no new associations, gives open ones "
-            f"{seconds(DRAIN)} to end, and aborts the others.",
+            f"{seconds(timedelta(seconds=facts.settings.dicom.scp.drain_seconds))} to end, and aborts the others.",
         ),
     )
 
@@ -88,6 +88,9 @@ def interfaces(facts: Facts) -> Section:
         Section.of(
             "Additional protocols",
             "Host names of sources and destinations are resolved by the operating system. An address of a source is "
-            "what its name stands for at the last look-up that worked. No other protocol is used with peers.",
+            "what its name stands for at the last look-up that worked.",
+            "From the load balancers that `dicom.scp.proxies` lists the PROXY protocol of HAProxy, version 1 or 2, is "
+            "required before the first PDU; the source that it tells is the one that rules and history speak of. It is "
+            "spoken with no other peer. No other protocol is used with peers.",
         ),
     )

@@ -48,7 +48,7 @@ def statement_of(settings: Settings, path: Path | None = None) -> Statement:
             _introduction(),
             Section.of(
                 "Networking",
-                implementation_model(),
+                implementation_model(facts),
                 Section.of("AE specifications", scp(facts), scu(facts)),
                 interfaces(facts),
                 configuration(facts),
