@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 import psycopg
-from harness.postgres import Server
 
 from cluster import fleet, runs
 from cluster.balancer import Balancer
@@ -27,6 +26,7 @@ from crash.gateways import ForkServer, kill_family
 from crash.reading import Places
 from crash.sender import Association, Ledger, Load
 from crash.shim import Faults
+from harness.postgres import Server
 from harness.site import merged
 from harness.waiting import eventually
 from hilum.clock import utc_now

@@ -19,6 +19,8 @@ _OF_A_JOB: Final = re.compile(
     r"job\.meta|job\.json|receipt\.json|output/job\.done"
     r"|run/[0-9]+/(lock|(started\.json|exit\.json|cancel)(\.[0-9]+)?|log\.txt|log\.old\.txt|output|output/.*)"
 )
+#: By which gateways know that a folder is the one that they share.
+_MARK: Final = ".hilum-storage"
 _OF_A_RUN: Final = re.compile(r"/run/[0-9]+/output/")
 
 
@@ -194,7 +196,8 @@ def _compare_rows_and_files(tally: Tally, site: Site, places: Places) -> None:
     tally.quarantined = sum(path.endswith(".dcm") for path in quarantined)
     folders = {f"{spool}held", f"{spool}quarantine"} | {spool + folder for _, folder in site.associations.values()}
     jobs = {job.folder: job for job in site.jobs if job.state != "removed"}
-    for path in site.files.keys() - quarantined - expected:
+    marks = {f"{root}/{_MARK}" for root in (places.spool, places.payloads)}
+    for path in site.files.keys() - quarantined - expected - marks:
         job = _job_of(path, places, jobs)
         if job is None or not _belongs(path.removeprefix(f"{job.folder}/"), job):
             tally.faults[Fault.UNKNOWN_FILE].append(path)

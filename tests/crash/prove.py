@@ -1,7 +1,7 @@
 """The long form: runs every unit that was not run yet, then writes the page.
 
-``python -m crash.prove PROOF LINES PAGE``: ``PROOF`` is a folder of tests that has a ``proofs.py``. What came of a unit is
-one line of a file; a run that was interrupted goes on where it was. Lines of another state of Hilum are passed over,
+``python -m crash.prove PROOF LINES PAGE``: ``PROOF`` is a folder of tests that has a ``proofs.py``. What came of a unit
+is one line of a file; a run that was interrupted goes on where it was. Lines of another state of Hilum are passed over,
 unless ``PROVE_ALSO`` names it: then the page says so. A unit that could not be finished has no line. ``PROVE_WORKERS``
 says how many run at a time, ``ONLY`` which parts; how much there is of each, the proofs say.
 """
