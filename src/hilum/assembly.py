@@ -17,8 +17,10 @@ from hilum.association.peer import Peer
 from hilum.association.settings import AcceptorSettings, RequestorTimeouts
 from hilum.deliver.settings import DeliverySettings
 from hilum.engine.folder import FolderEngine
+from hilum.engine.http import Files, HttpEngine, Platform
 from hilum.engine.port import Engine, Run
 from hilum.engine.process import ProcessEngine
+from hilum.engine.ray import Cluster, Limits, RayEngine, Wanted
 from hilum.engine.worker import EngineSettings
 from hilum.exchange import Server
 from hilum.group.policy import key_of
@@ -162,7 +164,7 @@ def _plan(settings: config.Settings) -> PlanSettings:
         tries={
             name: engine.attempts
             for name, engine in settings.engines.items()
-            if isinstance(engine, config.ProcessEngine)
+            if not isinstance(engine, config.FolderEngine)
         },
         spool=settings.storage.temporary,
         payloads=settings.storage.payloads,
@@ -170,9 +172,9 @@ def _plan(settings: config.Settings) -> PlanSettings:
     )
 
 
-def engine_of(name: str, engine: config.Engine) -> Engine:
+def engine_of(settings: config.Settings, name: str) -> Engine:
     """The engine that an entry of ``engines`` describes."""
-    match engine:
+    match engine := settings.engines[name]:
         case config.FolderEngine():
             return FolderEngine()
         case config.ProcessEngine():
@@ -183,21 +185,79 @@ def engine_of(name: str, engine: config.Engine) -> Engine:
                 grace=timedelta(seconds=engine.grace),
                 environment=engine.environment,
             )
+        case config.RayEngine():
+            return _ray(name, engine, settings.storage.payloads)
+        case config.HttpEngine():
+            return _http(name, engine, settings)
         case never:
             assert_never(never)
 
 
+def _http(name: str, engine: config.HttpEngine, settings: config.Settings) -> HttpEngine:
+    server = Server(
+        url=engine.url,
+        authorization=None if engine.token is None else f"Bearer {engine.token}",
+        timeout=engine.timeout,
+        authorities=engine.ca_file,
+    )
+    return HttpEngine(
+        platform=Platform(name=name, server=server, secret=engine.secret),
+        files=Files(engine.files),
+        payloads=settings.storage.payloads,
+        there=engine.payloads_on_platform,
+        largest=int(settings.dicom.scp.limits.object_gb * _GB),
+    )
+
+
+def _ray(name: str, engine: config.RayEngine, payloads: Path) -> RayEngine:
+    return RayEngine(
+        cluster=Cluster(
+            name=name,
+            server=Server(
+                url=engine.url,
+                authorization=None if engine.token is None else f"Bearer {engine.token}",
+                authorities=engine.ca_file,
+            ),
+        ),
+        command=engine.command,
+        wanted=Wanted(
+            cpus=engine.cpus,
+            gpus=engine.gpus,
+            memory=int(engine.memory_gb * _GB),
+            resources=engine.resources,
+            labels=engine.labels,
+        ),
+        limits=Limits(pending=timedelta(seconds=engine.pending_timeout), run=timedelta(seconds=engine.timeout)),
+        environment=engine.environment,
+        runtime=engine.runtime_env,
+        payloads=payloads,
+        there=engine.payloads_on_nodes,
+    )
+
+
 def _engine(settings: config.Settings) -> EngineSettings:
-    processes = {name: one for name, one in settings.engines.items() if isinstance(one, config.ProcessEngine)}
     return EngineSettings(
-        engines={name: engine_of(name, engine) for name, engine in settings.engines.items()},
-        max_jobs={name: engine.max_jobs for name, engine in processes.items()},
-        watch_every={
-            name: _PROCESS_WATCH if name in processes else timedelta(seconds=settings.storage.scan_seconds)
-            for name in settings.engines
+        engines={name: engine_of(settings, name) for name in settings.engines},
+        max_jobs={
+            name: engine.max_jobs
+            for name, engine in settings.engines.items()
+            if not isinstance(engine, config.FolderEngine)
         },
+        watch_every={name: _watch_every(settings, engine) for name, engine in settings.engines.items()},
         keep_failed=timedelta(days=settings.storage.retention_days.failed),
     )
+
+
+def _watch_every(settings: config.Settings, engine: config.Engine) -> timedelta:
+    match engine:
+        case config.ProcessEngine():
+            return _PROCESS_WATCH
+        case config.RayEngine() | config.HttpEngine():
+            return timedelta(seconds=engine.poll_seconds)
+        case config.FolderEngine():
+            return timedelta(seconds=settings.storage.scan_seconds)
+        case never:
+            assert_never(never)
 
 
 def _delivery(scu: config.Scu) -> DeliverySettings:
@@ -265,7 +325,6 @@ def folders(settings: config.Settings) -> tuple[Path, ...]:
 
 def log_tail(settings: config.Settings, job: JobView, lines: int) -> str:
     """The last lines that the present attempt of a job wrote; empty if there are none."""
-    engine = settings.engines.get(job.engine)
     run = Run(
         job_id=job.id,
         job_name=job.name,
@@ -274,7 +333,7 @@ def log_tail(settings: config.Settings, job: JobView, lines: int) -> str:
         workflow_name=job.workflow_name,
         attempt=job.attempt,
     )
-    if engine is None:
-        # The entry has left the configuration since; if it was a process, the log is where it always is.
+    if job.engine not in settings.engines:
+        # The entry has left the configuration since; if it ran a command, the log is where it always is.
         return ProcessEngine(name=job.engine, command=("-",), timeout=timedelta()).logs(run, lines)
-    return engine_of(job.engine, engine).logs(run, lines)
+    return engine_of(settings, job.engine).logs(run, lines)

@@ -29,7 +29,7 @@ def shell(script: str, **keys: Any) -> dict[str, Any]:
 
 def log_of(site: Site, job: AnyRow, lines: int = 3) -> list[str]:
     """The end of the log of a job's latest attempt."""
-    engine = engine_of(job.engine, site.settings.engines[job.engine])
+    engine = engine_of(site.settings, job.engine)
     return engine.logs(run_of(job), lines).splitlines()
 
 

@@ -22,12 +22,17 @@ def command(
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of the file, for editors, and check nothing.")
     ] = False,
-    probe: Annotated[bool, typer.Option("--probe", help="Also ask each destination for a C-ECHO.")] = False,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Also ask each destination for a C-ECHO, and clusters and platforms whether they take jobs."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check the configuration, and print the settings that count.
 
-    Problems are printed as file:line:column, all at once. Processors are loaded and engines looked at, too.
+    Problems are printed as file:line:column, all at once. Processors are loaded, and engines of this machine looked at.
     """
     from hilum import config as configuration
     from hilum.cli import output
@@ -47,7 +52,7 @@ def command(
         output.emit({"file": path, "valid": False, "problems": error.problems})
         raise FailedError(ExitCode.USAGE) from error
     warnings = configuration.warnings(settings)
-    faults = [*_processor_faults(settings), *_engine_faults(settings)]
+    faults = [*_processor_faults(settings), *_engine_faults(settings, remote=probe)]
     probes = _probe_all(settings) if probe else {}
     if as_json:
         output.emit(_document(path, settings, warnings, faults, probes))
@@ -75,11 +80,13 @@ def _processor_faults(settings: Settings) -> list[str]:
     return found
 
 
-def _engine_faults(settings: Settings) -> list[str]:
+def _engine_faults(settings: Settings, *, remote: bool) -> list[str]:
     from hilum.assembly import engine_of
+    from hilum.config import HttpEngine, RayEngine
     from hilum.engine.port import Unhealthy
 
-    health = (engine_of(name, engine).probe() for name, engine in settings.engines.items())
+    asked = [name for name, one in settings.engines.items() if remote or not isinstance(one, HttpEngine | RayEngine)]
+    health = (engine_of(settings, name).probe() for name in asked)
     return [one.why for one in health if isinstance(one, Unhealthy)]
 
 

@@ -6,10 +6,11 @@ from hilum.config.advice import warnings
 from hilum.config.changes import Reload, diff, needs_restart
 from hilum.config.dicom import AE, AbortedAssociations, Destination, Durability, Scp, Scu, Source
 from hilum.config.effective import dump, tree
+from hilum.config.engines import Engine, FolderEngine, HttpEngine, ProcessEngine, RayEngine
 from hilum.config.loader import load, loads
 from hilum.config.notifications import Expected, Mail, Notifications, Webhook
 from hilum.config.schema import json_schema
-from hilum.config.settings import Engine, FolderEngine, ProcessEngine, Settings, Storage, Web, Workflow
+from hilum.config.settings import Settings, Storage, Web, Workflow
 from hilum.config.template import init_template
 
 __all__ = [
@@ -20,9 +21,11 @@ __all__ = [
     "Engine",
     "Expected",
     "FolderEngine",
+    "HttpEngine",
     "Mail",
     "Notifications",
     "ProcessEngine",
+    "RayEngine",
     "Reload",
     "Scp",
     "Scu",

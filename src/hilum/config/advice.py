@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hilum.config.kinds import Section
+from urllib.parse import urlsplit
+
+from hilum.config.engines import Files, HttpEngine, RayEngine
+from hilum.config.kinds import Section, is_loopback
 from hilum.config.notifications import Security
 from hilum.config.places import KeyPath, dotted
 from hilum.config.settings import Settings
@@ -32,7 +35,7 @@ def warnings(settings: Settings) -> list[Problem]:
             found.append((("dicom", "scp", "proxies", index), message))
     if settings.web.enabled and settings.web.port and settings.web.port == scp.port:
         found.append((("web", "port"), f"dicom.scp.port is {scp.port} too; give each a port of its own"))
-    found += _notifications(settings)
+    found += [*_engines(settings), *_notifications(settings)]
     return [
         Problem(where=settings.places.where(path), path=dotted(settings.places.written(path)), message=message)
         for path, message in found
@@ -74,6 +77,23 @@ def _lower_case(section: Section, path: KeyPath, title: str) -> list[tuple[KeyPa
         f"{title.upper()} is safer"
     )
     return [(path, message)]
+
+
+def _engines(settings: Settings) -> list[tuple[KeyPath, str]]:
+    found: list[tuple[KeyPath, str]] = []
+    for name, engine in settings.engines.items():
+        if not isinstance(engine, HttpEngine | RayEngine):
+            continue
+        host = urlsplit(engine.url).hostname or ""
+        if engine.token is not None and engine.url.startswith("http:") and not is_loopback(host):
+            message = (
+                "the token is sent as it is over a connection that is not protected; use https, or a network of its own"
+            )
+            found.append((("engines", name, "url"), message))
+        if isinstance(engine, HttpEngine) and engine.files is Files.HTTP and engine.payloads_on_platform is not None:
+            message = "it means nothing while files go by HTTP; remove it, or set files to shared"
+            found.append((("engines", name, "payloads-on-platform"), message))
+    return found
 
 
 def _notifications(settings: Settings) -> list[tuple[KeyPath, str]]:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hilum.config.dicom import AE
+from hilum.config.engines import FOLDER
 from hilum.config.keys import listed
 from hilum.config.kinds import did_you_mean, is_loopback
 from hilum.config.places import Finding, KeyPath, Places
-from hilum.config.settings import FOLDER, Settings, Storage
+from hilum.config.settings import Settings, Storage
 
 #: Given a path and what is wrong there.
 _Report = Callable[[KeyPath, str], None]

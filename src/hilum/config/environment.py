@@ -121,8 +121,9 @@ def _step(tree: object, node: object, path: KeyPath, part: str) -> str | int:
         for key in node:
             if _folded(key) == _folded(part):
                 return str(key)
-    # Names of environment variables stand as they are written; names of engines are usually lower case.
-    return part if path[-1] == "environment" else word
+    # Names of environment variables stand as they are written; names of engines are usually lower case, and Ray's have
+    # underscores.
+    return {"environment": part, "runtime-env": part.lower()}.get(str(path[-1]), word)
 
 
 def _folded(name: str) -> str:

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from hilum.config.dicom import Dicom
+from hilum.config.engines import FOLDER, Engine, beneath, with_folder
 from hilum.config.kinds import (
-    Argument,
     Folder,
     Host,
     LedgerUrl,
     ListenPort,
     Mark,
     Names,
-    Seconds,
     Section,
     SomeSeconds,
     Text,
     Title,
-    Variable,
-    VariableValue,
     without_password,
 )
 from hilum.config.notifications import Notifications, Url
 from hilum.config.places import NOWHERE, Places
-
-#: The engine that is always there, and that a workflow without ``engine`` uses.
-FOLDER = "folder"
 
 
 class Workflow(Section):
@@ -140,44 +134,6 @@ class Ledger(Section):
         return self if self.file is None else self.model_copy(update={"url": f"{_FILE}{folder / self.file}"})
 
 
-class FolderEngine(Section):
-    """Prepares the job's folder and waits until somebody writes ``output/job.done``: the spec's manual way."""
-
-    type: Annotated[Literal["folder"], Mark.OURS] = Field(description="Waits until somebody writes output/job.done.")
-
-
-class ProcessEngine(Section):
-    """Runs a command for each job."""
-
-    type: Annotated[Literal["process"], Mark.OURS] = Field(description="Runs a command for each job.")
-    command: Annotated[tuple[Argument, ...], Field(min_length=1), Mark.OURS] = Field(
-        description="Program and arguments, without a shell. {input}, {output}, {job} and {workflow} are replaced by "
-        "the job's two folders, its id and its workflow."
-    )
-    timeout: Annotated[float, Mark.OURS] = Field(
-        default=3600, ge=1, le=31_536_000, description="Seconds after which the command is ended."
-    )
-    max_jobs: Annotated[int, Mark.OURS] = Field(
-        default=1, ge=1, le=1000, description="Jobs of this engine that run at a time."
-    )
-    attempts: Annotated[int, Mark.OURS] = Field(
-        default=2, ge=1, le=100, description="How often a job is started before it counts as failed."
-    )
-    environment: Annotated[Mapping[Variable, VariableValue], Mark.OURS] = Field(
-        default_factory=dict, description="Environment variables for the command, beside those that Hilum sets."
-    )
-    grace: Annotated[Seconds, Mark.OURS] = Field(
-        default=10, description="Seconds between asking a command to end (SIGTERM) and ending it (SIGKILL)."
-    )
-
-
-Engine = Annotated[FolderEngine | ProcessEngine, Field(discriminator="type")]
-
-
-def _with_folder(engines: Mapping[str, FolderEngine | ProcessEngine]) -> Mapping[str, FolderEngine | ProcessEngine]:
-    return {FOLDER: FolderEngine(type="folder"), **engines}
-
-
 class Web(Section):
     """The API and the dashboard."""
 
@@ -207,8 +163,8 @@ class Settings(Section):
     ledger: Annotated[Ledger, Mark.OURS, Mark.RESTART] = Field(
         default=Ledger(), description="The database of what was received and what is still to be done."
     )
-    engines: Annotated[Mapping[Text, Engine], AfterValidator(_with_folder), Mark.OURS] = Field(
-        default_factory=lambda: _with_folder({}),
+    engines: Annotated[Mapping[Text, Engine], AfterValidator(with_folder), Mark.OURS] = Field(
+        default_factory=lambda: with_folder({}),
         description="What runs the workflows, by name. One named folder, of the type folder, is always there.",
     )
     web: Annotated[Web, Mark.OURS, Mark.RESTART] = Field(default=Web(), description="The API and the dashboard.")
@@ -231,6 +187,6 @@ class Settings(Section):
     def located(self, folder: Path, places: Places) -> Self:
         """The same with relative files and folders made absolute, from ``folder``, and its places known."""
         sections = {name: getattr(self, name).beneath(folder) for name in ("storage", "ledger", "notifications")}
-        found = self.model_copy(update=sections)
+        found = self.model_copy(update={**sections, "engines": beneath(self.engines, folder)})
         found._places = places
         return found

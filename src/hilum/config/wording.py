@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
 from hilum.config import keys
-from hilum.config.kinds import Kind, did_you_mean, nearest
+from hilum.config.engines import Engine
+from hilum.config.kinds import Kind, Section, did_you_mean, nearest
 from hilum.config.places import Finding, KeyPath, Places, dotted, shown_key
-from hilum.config.settings import FolderEngine, ProcessEngine
 
 _TRUE = frozenset({"yes", "on", "y", "true", "1"})
 _FALSE = frozenset({"no", "off", "n", "false", "0"})
@@ -41,7 +41,8 @@ def _finding(details: ErrorDetails, tree: dict[str, Any], places: Places) -> Fin
         return places.finding(missing, _missing(tree, missing), at_key=True)
     if kind_of_error == "union_tag_not_found":
         missing = (*path, "type")
-        return places.finding(missing, "this key is missing; write 'type: folder' or 'type: process'", at_key=True)
+        types = keys.listed([f"'type: {one}'" for one in _engines()], "or")
+        return places.finding(missing, f"this key is missing; write {types}", at_key=True)
     if kind_of_error == "union_tag_invalid":
         return places.finding((*path, "type"), _unknown_engine(details["ctx"]["tag"]))
     of_name = details["loc"][-1:] == ("[key]",)
@@ -80,11 +81,15 @@ def _value_at(tree: Any, path: KeyPath) -> Any:  # noqa: ANN401 - values of a fi
 def _unknown_key(tree: object, path: KeyPath) -> str:
     word = shown_key(str(path[-1]))
     section = keys.section_at(tree, path[:-1])
-    if section is FolderEngine and word in keys.fields_of(ProcessEngine):
-        return f"an engine of the type 'folder' has no key '{word}'; only those of the type 'process' have it"
+    engines = _engines()
+    having = [f"'{name}'" for name, one in engines.items() if word in keys.fields_of(one)]
+    if section in engines.values() and having:
+        own = next(name for name, one in engines.items() if one is section)
+        others = keys.listed(having, "or")
+        return f"an engine of the type '{own}' has no key '{word}'; only those of the type {others} have it"
     known = list(keys.fields_of(section)) if section else []
     meant = nearest(word.replace("_", "-"), known)
-    elsewhere = [key.path for key in keys.all_keys() if key.name == word]
+    elsewhere = list(dict.fromkeys(key.path for key in keys.all_keys() if key.name == word))
     below = [found for found in elsewhere if found.startswith(f"{dotted(path[:-1])}.")]
     if meant:
         return f"unknown key '{word}'; did you mean {keys.listed([repr(meant), *below], 'or')}?"
@@ -99,9 +104,17 @@ def _missing(tree: object, path: KeyPath) -> str:
     return f"this key is missing: {meaning[:1].lower()}{meaning[1:]}"
 
 
+def _engines() -> dict[str, type[Section]]:
+    """The sections of engines, by their types."""
+    sections = keys.sections_in(Engine)
+    return {keys.choices_of(one.model_fields["type"].annotation)[0]: one for one in sections}
+
+
 def _unknown_engine(tag: object) -> str:
-    hint = did_you_mean(str(tag), ["folder", "process"])
-    return f"expected 'folder' or 'process', the engine types of this version, found {describe(tag)}{hint}"
+    types = list(_engines())
+    expected = keys.listed([f"'{one}'" for one in types], "or")
+    hint = did_you_mean(str(tag), types)
+    return f"expected {expected}, the engine types of this version, found {describe(tag)}{hint}"
 
 
 def _no_value(tree: object, path: KeyPath) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from hilum import words
 from hilum.assembly import engine_of
-from hilum.config import ProcessEngine, Settings
+from hilum.config import Engine, FolderEngine, HttpEngine, ProcessEngine, RayEngine, Settings
 from hilum.doctor.check import Check, Grade
 from hilum.engine.port import Unhealthy
 from hilum.ledger.condition import Condition
@@ -75,8 +75,7 @@ def engines(settings: Settings) -> Iterator[Check]:
     """Ask each whether it could take a job."""
     used = {one.engine for one in settings.workflows}
     for name, entry in settings.engines.items():
-        health = engine_of(name, entry).probe()
-        what = f"runs {entry.command[0]}" if isinstance(entry, ProcessEngine) else "waits for output/job.done"
+        health = engine_of(settings, name).probe()
         if isinstance(health, Unhealthy):
             yield Check(
                 area="engines",
@@ -88,4 +87,19 @@ def engines(settings: Settings) -> Iterator[Check]:
             )
         else:
             unused = "" if name in used else "; no workflow uses it"
-            yield Check(area="engines", subject=name, grade=Grade.OK, found=what + unused)
+            yield Check(area="engines", subject=name, grade=Grade.OK, found=_what(entry) + unused)
+
+
+def _what(entry: Engine) -> str:
+    """What an engine that is well does."""
+    match entry:
+        case FolderEngine():
+            return "waits for output/job.done"
+        case ProcessEngine():
+            return f"runs {entry.command[0]}"
+        case HttpEngine():
+            return f"the platform at {entry.url} answers"
+        case RayEngine():
+            return f"the Ray cluster at {entry.url} answers, and has a node that may run {entry.command[0]}"
+        case never:
+            assert_never(never)

@@ -69,6 +69,24 @@ def exit_record(reason: str, message: str, *, exit_code: int | None = None, sign
     return json.dumps(record, indent=1) + "\n"
 
 
+def read_record(folder: str, name: str) -> dict[str, object] | None:
+    """A record, by its keys; ``None`` when there is none, empty when it is damaged.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
+    import json  # noqa: PLC0415
+
+    try:
+        with open(os.path.join(folder, name), "rb") as file:
+            record = json.loads(file.read())
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def utc_text() -> str:
     """The present, for people who read the records; nothing is computed from it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -120,6 +138,19 @@ def sync_tree(folder: str) -> None:
             elif entry.is_file(follow_symlinks=False):
                 sync(entry.path)
         sync(path)
+
+
+def give_fresh_output(job: str, attempt: int) -> None:
+    """Give the attempt an empty ``output/``: what the one before left is moved aside. Repeatable until the start."""
+    output = os.path.join(job, "output")
+    if attempt > 1:
+        former = os.path.join(job, "run", str(attempt - 1))
+        make_folder(former)
+        aside = os.path.join(former, "output")
+        if not os.path.lexists(aside) and os.path.lexists(output):
+            os.rename(output, aside)
+            sync(former)
+    make_folder(output)
 
 
 def mark_done(job: str) -> None:

@@ -15,6 +15,9 @@ MAX_PENDING: Final = timedelta(seconds=10)
 #: How long after a failed attempt the next one is due: what was wrong for a moment is over by then.
 RETRY_AFTER: Final = timedelta(seconds=10)
 
+#: How long an engine is left alone that cannot take jobs and does not say until when.
+UNWELL_FOR: Final = timedelta(seconds=10)
+
 _WITHOUT_REASON: Final = {
     Phase.FAILED: "the engine reports that it failed, and no reason",
     Phase.LOST: "the engine does not know it any more",

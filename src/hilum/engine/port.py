@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from hilum.errors import TemporaryError
 from hilum.model import JobId
 
 
@@ -37,7 +38,7 @@ class Phase(StrEnum):
 
     PENDING = "pending"  # nothing of it runs yet
     RUNNING = "running"
-    SUCCEEDED = "succeeded"  # output/job.done is there
+    SUCCEEDED = "succeeded"  # its results can be collected
     FAILED = "failed"  # it ended otherwise, or was cancelled
     LOST = "lost"  # it had started, does not run any more, and nobody knows how it ended
 
@@ -72,6 +73,10 @@ class Unhealthy:
     why: str
 
 
+class UnwellError(TemporaryError):
+    """The engine as a whole cannot do it now: it would not fare better with another job."""
+
+
 class Engine(Protocol):
     """Runs jobs. Callable from any thread; no call waits for a job."""
 
@@ -91,6 +96,16 @@ class Engine(Protocol):
 
         Raises:
             TemporaryError: The engine cannot be asked just now.
+        """
+
+    def collect(self, run: Run) -> Status:
+        """Bring what an attempt that succeeded has left into ``output/``, with ``job.done``, durably; idempotent.
+
+        Returns:
+            Succeeded; or why its results cannot be had.
+
+        Raises:
+            TemporaryError: Not now.
         """
 
     def cancel(self, run: Run) -> None:

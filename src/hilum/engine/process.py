@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import re
 import shutil
 import sys
 import threading
@@ -18,7 +16,9 @@ from typing import Final
 
 import hilum
 from hilum.engine import attempt as on_disk
+from hilum.engine.command import Task, environment_for, fill_in
 from hilum.engine.ends import Ends
+from hilum.engine.log import readable
 from hilum.engine.port import Healthy, Phase, Run, Status, Unhealthy
 from hilum.errors import PermanentError, TemporaryError
 from hilum.model import JobId
@@ -35,9 +35,6 @@ _SUPERVISOR: Final = (
 )
 #: Blocked in the supervisor from its first instruction on; it looks for SIGTERM itself.
 _BLOCKED: Final = (1, 2, 15)
-
-_PLACEHOLDER = re.compile(r"\{(input|output|job|workflow)\}")
-_COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 # Children belong to the process, not to one engine: a reload of the configuration makes new engines.
 _supervisors: set[int] = set()
@@ -94,6 +91,10 @@ class ProcessEngine:
         _reap()
         return {run.job_id: self._status(run) for run in runs}
 
+    def collect(self, run: Run) -> Status:  # noqa: ARG002
+        """Nothing to do: a success is reported once ``job.done`` is there."""
+        return Status(phase=Phase.SUCCEEDED)
+
     def cancel(self, run: Run) -> None:
         """Ask the supervisor to end the command, or end it here when the supervisor is gone; see ``Engine.cancel``."""
         attempt = _Attempt(run)
@@ -135,7 +136,7 @@ class ProcessEngine:
         return None if found is None else str(Path(found).absolute())
 
     def _start_supervisor(self, run: Run, attempt: _Attempt) -> None:
-        program, *arguments = fill_in(self.command, run)
+        program, *arguments = fill_in(self.command, Task.of(run))
         # One that is not found stays as it is: the supervisor records that it could not be started.
         command = (self._program() or program, *arguments)
         limits = (str(self.timeout.total_seconds()), str(self.grace.total_seconds()))
@@ -143,7 +144,7 @@ class ProcessEngine:
         pid = os.posix_spawn(
             sys.executable,
             (sys.executable, "-I", "-S", "-c", _SUPERVISOR, os.fspath(run.folder), str(run.attempt), *limits, *command),
-            environment_for(run, inherited=os.environ, added=self.environment),
+            environment_for(Task.of(run), inherited=os.environ, added=self.environment),
             file_actions=(
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
@@ -155,55 +156,6 @@ class ProcessEngine:
         with _reaping:
             _supervisors.add(pid)
         ends.watch(pid)
-
-
-def fill_in(command: Sequence[str], run: Run) -> tuple[str, ...]:
-    """The command for one run: placeholders replaced, in one pass, other braces left as they are."""
-    values = {
-        "input": os.fspath(run.folder / "input"),
-        "output": os.fspath(run.folder / "output"),
-        "job": run.job_id,
-        "workflow": run.workflow,
-    }
-    return tuple(_PLACEHOLDER.sub(lambda match: values[match[1]], argument) for argument in command)
-
-
-def environment_for(run: Run, *, inherited: Mapping[str, str], added: Mapping[str, str]) -> dict[str, str]:
-    """What the command finds in its environment.
-
-    Args:
-        run: Names the folders and the job.
-        inherited: The gateway's environment; its ``HILUM__*`` settings, which may hold passwords, are left out.
-        added: Wins over everything.
-    """
-    source, target = os.fspath(run.folder / "input"), os.fspath(run.folder / "output")
-    environment = {name: value for name, value in inherited.items() if not name.startswith("HILUM__")}
-    # Otherwise the log of a Python program lacks what it wrote before it was killed.
-    environment.setdefault("PYTHONUNBUFFERED", "1")
-    environment |= {
-        "HILUM_INPUT": source,
-        "HILUM_OUTPUT": target,
-        "HILUM_JOB_ID": run.job_id,
-        "HILUM_WORKFLOW": run.workflow,
-        "MONAI_INPUTPATH": source,
-        "MONAI_OUTPUTPATH": target,
-        "HOLOSCAN_INPUT_PATH": source,
-        "HOLOSCAN_OUTPUT_PATH": target,
-        "MERCURE_IN_DIR": source,
-        "MERCURE_OUT_DIR": target,
-    }
-    return environment | dict(added)
-
-
-def readable(data: bytes, tail: int) -> str:
-    """The last lines of a log as a terminal would have left them: no colours, of a progress bar its last state.
-
-    Other control characters are escaped: what a peer put into an image must not reach the operator's terminal by way
-    of a program that prints it.
-    """
-    lines = data.decode(errors="replace").rstrip("\n").split("\n")
-    shown = (_COLOUR.sub("", line).rstrip("\r").rpartition("\r")[2] for line in lines[-tail:] if tail > 0)
-    return "\n".join("".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in line) for line in shown)
 
 
 class _Attempt:
@@ -239,7 +191,7 @@ class _Attempt:
         end = self.end()
         if end is not None:
             return end
-        started = _load(self.folder / on_disk.STARTED)
+        started = on_disk.read_record(os.fspath(self.folder), on_disk.STARTED)
         if started is None:
             return Status(phase=Phase.PENDING)
         supervisor = _Supervisor(started)
@@ -250,7 +202,7 @@ class _Attempt:
 
     def end(self) -> Status | None:
         """How it ended; ``None`` when that is not recorded. A success is reported once ``job.done`` is there."""
-        record = _load(self.folder / on_disk.EXIT)
+        record = on_disk.read_record(os.fspath(self.folder), on_disk.EXIT)
         if record is None:
             return None
         if not record:
@@ -354,17 +306,6 @@ def _reap() -> None:
                 ended = pid
             if ended:
                 _supervisors.discard(pid)
-
-
-def _load(path: Path) -> dict[str, object] | None:
-    """A record; ``None`` when there is none, empty when it is damaged."""
-    try:
-        record = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError):
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _end_of(path: Path) -> bytes:

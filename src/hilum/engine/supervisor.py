@@ -81,7 +81,7 @@ def _prepare(job: str, attempt: int, folder: str) -> int | None:
         _give_up(folder, "something of the attempt before still runs")
         return None
     try:
-        _give_fresh_output(job, attempt)
+        on_disk.give_fresh_output(job, attempt)
         _record_start(job, folder)
     except OSError as error:
         if error.errno in on_disk.DISK_FULL:
@@ -119,19 +119,6 @@ def _ended(folder: str) -> bool:
 
 def _give_up(folder: str, why: str) -> None:
     _record_exit(folder, on_disk.exit_record("could not start", f"the command was not started: {why}"))
-
-
-def _give_fresh_output(job: str, attempt: int) -> None:
-    """Give the attempt an empty ``output/``: what the one before left is moved aside. Repeatable until the start."""
-    output = os.path.join(job, "output")
-    if attempt > 1:
-        former = os.path.join(job, "run", str(attempt - 1))
-        on_disk.make_folder(former)
-        aside = os.path.join(former, "output")
-        if not os.path.lexists(aside) and os.path.lexists(output):
-            os.rename(output, aside)
-            on_disk.sync(former)
-    on_disk.make_folder(output)
 
 
 def _record_start(job: str, folder: str) -> None:

@@ -13,7 +13,9 @@ from structlog.contextvars import bind_contextvars
 
 from hilum import states
 from hilum.engine import policy
-from hilum.engine.port import Engine, Phase, Run, Status
+from hilum.engine.port import Engine, Phase, Run, Status, UnwellError
+from hilum.engine.questions import Questions
+from hilum.engine.rests import Rests
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import work
 from hilum.ledger.database import Database
@@ -88,7 +90,8 @@ class SubmitStep:
     owner: str
     settings: Callable[[], EngineSettings]
     name: ClassVar[str] = "submit"
-    concurrency: ClassVar[int] = 2
+    concurrency: ClassVar[int] = 4
+    _rests: Rests = field(default_factory=Rests)
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Claimed]:
         """The oldest queued jobs of each engine that has room."""
@@ -100,10 +103,14 @@ class SubmitStep:
         with self.database.write() as connection:
             busy = work.busy(connection, now)
             free = {
-                name: min(limit, settings.max_jobs.get(name, limit + busy.get(name, 0)) - busy.get(name, 0))
+                name: self._rests.allows(
+                    name, now, min(limit, settings.max_jobs.get(name, limit + busy.get(name, 0)) - busy.get(name, 0))
+                )
                 for name in waiting
             }
             rows = work.claim_queued(connection, free, owner=self.owner, now=now, until=until)
+        for row in rows:
+            self._rests.given(row.engine)
         return [_claimed(row) for row in rows]
 
     def act(self, claimed: Claimed) -> None:
@@ -119,6 +126,7 @@ class SubmitStep:
 
     def record(self, claimed: Claimed, outcome: None, now: datetime) -> None:  # noqa: ARG002
         """It runs; unless an operator cancelled it meanwhile: then it must not."""
+        self._rests.well(claimed.engine)
         try:
             with self.database.write() as connection:
                 work.started(connection, claimed.lease, now=now)
@@ -128,9 +136,13 @@ class SubmitStep:
 
     def failed(self, claimed: Claimed, error: Exception, now: datetime) -> None:
         """Later again if it was the world; otherwise the job has failed."""
+        wait = (error.retry_after if isinstance(error, TemporaryError) else None) or policy.UNWELL_FOR
+        if isinstance(error, UnwellError):
+            self._rests.unwell(claimed.engine, now + wait)
+        else:
+            self._rests.well(claimed.engine)
         with self.database.write() as connection:
             if isinstance(error, TemporaryError):
-                wait = error.retry_after or timedelta(seconds=10)
                 values = {"not_before": now + wait, "submissions": 0, "why": str(error)}
                 give_back(connection, jobs, claimed.lease, values=values)
                 return
@@ -160,6 +172,9 @@ class WatchStep:
 
     Engines are asked while looking for work, all jobs of one engine in one call; only a job with something to record is
     leased. Asking changes nothing, so it needs no lease.
+
+    Attributes:
+        patience: Seconds that a look waits for answers; a later one finds those that come later.
     """
 
     database: Database
@@ -167,7 +182,10 @@ class WatchStep:
     settings: Callable[[], EngineSettings]
     name: ClassVar[str] = "watch"
     concurrency: ClassVar[int] = 4
+    patience: float = 1.0
+    _questions: Questions = field(default_factory=Questions)
     _next_look: dict[str, datetime] = field(default_factory=dict)
+    _waits: dict[str, timedelta] = field(default_factory=dict)
     _at_once: bool = False
     _seen: set[tuple[str, int]] = field(default_factory=set)
 
@@ -205,29 +223,26 @@ class WatchStep:
         return [_claimed(row, statuses[row.id]) for row in mine]
 
     def _ask(self, rows: Sequence[AnyRow], now: datetime) -> dict[JobId, Status]:
-        settings = self.settings()
+        engines = self.settings().engines
         statuses: dict[JobId, Status] = {}
-        asked = {row.engine for row in rows}
-        # A run may have ended before its row said that it runs.
-        new = {row.engine for row in rows if (row.id, row.attempt) not in self._seen}
-        self._seen = {(row.id, row.attempt) for row in rows}
-        self._next_look = {name: at for name, at in self._next_look.items() if name in asked}
-        for name in asked:
-            every = settings.watch_every.get(name, timedelta(seconds=1))
-            waits = timedelta() < self._next_look.get(name, now) - now <= every  # farther away: the clock was put back
-            if waits and name not in new:
-                continue
-            self._next_look[name] = now + every
-            same = {JobId(row.id): run_of(row) for row in rows if row.engine == name}
-            engine = settings.engines.get(name)
-            if engine is None:
-                gone = Status(phase=Phase.LOST, reason=f"engine {name!r} is not in the configuration any more")
-                statuses |= dict.fromkeys(same, gone)
-                continue
-            try:
-                statuses |= engine.status(list(same.values()))
-            except TemporaryError as error:  # of one engine: what others say still counts
-                _log.warning("engine.not_asked", engine=name, error=str(error))
+        due = self._due(rows, now)
+        for name in due & engines.keys():
+            self._questions.ask(name, engines[name], [run_of(row) for row in rows if row.engine == name])
+        for name in due - engines.keys():
+            gone = Status(phase=Phase.LOST, reason=f"engine {name!r} is not in the configuration any more")
+            statuses |= {JobId(row.id): gone for row in rows if row.engine == name}
+        found: dict[tuple[str, int], Status] = {}
+        for name, answer in self._questions.answers(due, self.patience).items():
+            if isinstance(answer, TemporaryError):  # of one engine: what others say still counts
+                _log.warning("engine.not_asked", engine=name, error=str(answer))
+                if answer.retry_after is not None:
+                    self._waits[name] = answer.retry_after
+                    self._next_look[name] = now + answer.retry_after
+            elif isinstance(answer, Exception):
+                _log.error("engine.not_asked", engine=name, exc_info=answer)
+            else:
+                found |= answer
+        statuses |= {row.id: found[row.id, row.attempt] for row in rows if (row.id, row.attempt) in found}
         for row in rows:
             status = statuses.get(row.id)
             if status is None or status.phase is not Phase.PENDING or _stop(row):
@@ -235,6 +250,25 @@ class WatchStep:
             if now - row.started_at < policy.MAX_PENDING:
                 del statuses[row.id]
         return statuses
+
+    def _due(self, rows: Sequence[AnyRow], now: datetime) -> frozenset[str]:
+        """The engines to ask now; their next look is set."""
+        settings = self.settings()
+        asked = {row.engine for row in rows}
+        # A run may have ended before its row said that it runs.
+        new = {row.engine for row in rows if (row.id, row.attempt) not in self._seen}
+        self._seen = {(row.id, row.attempt) for row in rows}
+        self._next_look = {name: at for name, at in self._next_look.items() if name in asked}
+        due: set[str] = set()
+        for name in asked:
+            every = settings.watch_every.get(name, timedelta(seconds=1))
+            left = self._next_look.get(name, now) - now
+            waits = timedelta() < left <= self._waits.get(name, every)  # farther away: the clock was put back
+            if (waits and name not in new) or self._questions.is_open(name):
+                continue
+            self._next_look[name], self._waits[name] = now + every, every
+            due.add(name)
+        return frozenset(due)
 
     def act(self, claimed: Claimed) -> Status:
         """Stop what is to be stopped, start again what never began. Idempotent."""
@@ -245,6 +279,8 @@ class WatchStep:
         if engine is None:
             return claimed.status
         if not claimed.stop:
+            if claimed.status.phase is Phase.SUCCEEDED:
+                return engine.collect(claimed.run)
             if claimed.status.phase is not Phase.PENDING:
                 return claimed.status
             if claimed.submissions >= policy.MAX_SUBMISSIONS:

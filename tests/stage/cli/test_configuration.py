@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from harness.platform import Platform
 from stage.cli.running import Hilum, Receiving
 
 
@@ -107,3 +108,20 @@ def test_each_destination_is_probed(hilum: Hilum, receive: Callable[..., Receivi
     told = hilum("check", "--probe")
     assert "destination good (PACS@127.0.0.1" in told.err
     assert told.code == 3
+
+
+def test_a_platform_is_asked_by_a_probe_only(hilum: Hilum, tmp_path: Path) -> None:
+    with Platform() as platform:
+        (tmp_path / "app.yaml").write_text(
+            f"""
+            dicom: {{scp: {{reject-unknown-sources: false}}}}
+            engines: {{gpu: {{type: http, url: "{platform.url}"}}, away: {{type: http, url: "{platform.url}/x"}}}}
+            """
+        )
+        hilum("check")
+        assert platform.requests == []
+        ran = hilum("check", "--probe", "--json")
+        assert {request.path for request in platform.requests} == {"/api/", "/api/x/"}
+    assert "engine 'away'" in ran.out
+    assert "the platform API is not there; correct engines.away.url" in ran.out
+    assert "engine 'gpu'" not in ran.out

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from harness.data import make_series
 from harness.pacs import Pacs
+from harness.platform import Platform
 from harness.ports import free_port
 from harness.sending import send
 from harness.site import Site
@@ -94,6 +95,22 @@ def test_an_engine_that_is_not_there_is_wrong_only_if_it_is_used(make_site: Make
         [check] = of(examine(site), "engines", "gone")
     assert check.grade is Grade.WRONG
     assert "/no/such/program" in check.found
+
+
+def test_a_platform_is_asked_what_it_is(make_site: MakeSite) -> None:
+    with Platform(token="let-me-in") as platform:
+        right = {"type": "http", "url": platform.url, "token": "let-me-in"}
+        wrong = {**right, "token": "let-him-in"}
+        away = {"type": "http", "url": f"http://127.0.0.1:{free_port()}/"}
+        with make_site({"engines": {"right": right, "wrong": wrong, "away": away}}) as site:
+            asked = len(platform.requests)
+            found = {name: of(examine(site), "engines", name)[0] for name in ("right", "wrong", "away")}
+    assert asked == 0, "a start asks nobody"
+    assert found["right"].found == f"the platform at {platform.url} answers; no workflow uses it"
+    assert found["wrong"].grade is Grade.LOOK
+    assert "it does not accept the token; correct engines.wrong.token" in found["wrong"].found
+    assert "let-him-in" not in found["wrong"].found
+    assert "cannot be reached: Connection refused" in found["away"].found
 
 
 def test_the_command_tells_all_and_its_status_says_whether_something_is_wrong(make_site: MakeSite) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +22,7 @@ class ToldEngine:
     def __init__(self) -> None:
         self.submitted: list[Run] = []
         self.cancelled: list[Run] = []
+        self.collected: list[Run] = []
         self.asked = 0
         self.phases: dict[JobId, Status] = {}
         self.errors: list[Exception] = []
@@ -39,6 +41,10 @@ class ToldEngine:
             raise self.unreachable
         return {run.job_id: self.phases.get(run.job_id, Status(phase=Phase.LOST)) for run in runs}
 
+    def collect(self, run: Run) -> Status:
+        self.collected.append(run)
+        return self.phases[run.job_id]
+
     def cancel(self, run: Run) -> None:
         self.cancelled.append(run)
 
@@ -50,6 +56,20 @@ class ToldEngine:
 
     def end(self, job: str, phase: Phase, reason: str = "") -> None:
         self.phases[JobId(job)] = Status(phase=phase, reason=reason)
+
+
+class HangingEngine(ToldEngine):
+    """Does not answer a question before it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def status(self, runs: Sequence[Run]) -> Mapping[JobId, Status]:
+        self.asked += 1
+        self.go.wait()
+        self.asked -= 1
+        return super().status(runs)
 
 
 @dataclass
@@ -66,7 +86,7 @@ class Work:
         self.desk = self.planning.desk
         self.clock = self.desk.clock
         self.submit = SubmitStep(database=self.desk.database, owner="gateway", settings=self.settings)
-        self.watch = WatchStep(database=self.desk.database, owner="gateway", settings=self.settings)
+        self.watch = WatchStep(database=self.desk.database, owner="gateway", settings=self.settings, patience=60)
 
     def settings(self) -> EngineSettings:
         return EngineSettings(

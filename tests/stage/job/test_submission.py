@@ -8,6 +8,7 @@ import pytest
 
 from hilum import ledger
 from hilum.engine.policy import MAX_SUBMISSIONS
+from hilum.engine.port import UnwellError
 from hilum.errors import LeaseLostError, PermanentError, TemporaryError
 from hilum.ledger.transition import MAX_BEGUN
 from hilum.ledger.work import ask_cancel, ask_retry
@@ -91,6 +92,36 @@ def test_an_engine_that_cannot_take_it_now_gets_it_later(work: Work, engine: Tol
     work.run_submit()
     assert work.jobs()[0].state == "running"
     assert [run.attempt for run in engine.submitted] == [1, 1, 1]
+
+
+def test_an_engine_that_is_unwell_is_tried_with_one_job_while_others_get_theirs(work: Work, engine: ToldEngine) -> None:
+    other = work.engines["other"] = ToldEngine()
+    work.queue("local", "local", "local", "other")
+    engine.errors = [UnwellError("no route to host")] * 2
+    assert len(work.run_submit(limit=1)) == 1
+    assert len(other.submitted) == 1
+    work.run_submit()
+    assert len(engine.submitted) == 1, "it rests, although two of its jobs were never tried"
+    work.clock.forward(10)
+    assert len(work.run_submit()) == 1
+    work.clock.forward(10)
+    work.run_submit()
+    assert len(engine.submitted) == 3, "the trial that shows that it is well"
+    work.run_submit()
+    assert {job.state for job in work.jobs()} == {"running"}
+
+
+def test_an_engine_that_says_until_when_is_left_alone_until_then(work: Work, engine: ToldEngine) -> None:
+    work.queue("local", "local")
+    engine.errors = [UnwellError("busy", retry_after=timedelta(seconds=300))]
+    work.run_submit(limit=1)
+    work.clock.forward(299)
+    work.run_submit()
+    assert len(engine.submitted) == 1
+    work.clock.forward(1)
+    work.run_submit()
+    work.run_submit()
+    assert {job.state for job in work.jobs()} == {"running"}
 
 
 def test_a_job_that_an_engine_refuses_for_good_has_failed(work: Work, engine: ToldEngine) -> None:

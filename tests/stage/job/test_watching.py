@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.waiting import eventually
 from hilum.engine.folder import FolderEngine
 from hilum.engine.policy import MAX_PENDING, MAX_SUBMISSIONS, RETRY_AFTER
 from hilum.engine.port import Phase
@@ -13,7 +14,7 @@ from hilum.ledger.transition import AnyRow
 from hilum.ledger.work import ask_cancel, ask_retry
 from hilum.model import JobId
 from hilum.states import IllegalTransitionError
-from stage.job.engines import ToldEngine, Work
+from stage.job.engines import HangingEngine, ToldEngine, Work
 from stage.job.planning import LEASE
 
 
@@ -152,6 +153,44 @@ def test_an_engine_that_cannot_be_asked_keeps_no_news_of_others_back(work: Work,
         "c": "running",
         "local": "finished",
     }
+
+
+def test_an_engine_that_does_not_answer_keeps_no_news_of_others_back(work: Work, engine: ToldEngine) -> None:
+    hanging = work.engines["hanging"] = HangingEngine()
+    work.queue("hanging", "local")
+    work.run_submit()
+    for job in work.jobs():
+        engine.end(job.id, Phase.SUCCEEDED)
+        hanging.end(job.id, Phase.SUCCEEDED)
+    work.watch.patience = 0.01
+    eventually(
+        lambda: work.run_watch() == [] and [job.state for job in work.jobs()] == ["running", "finished"],
+        what="the news of the other",
+    )
+    assert hanging.asked == 1, "it is not asked again before it has answered"
+    hanging.go.set()
+    eventually(lambda: work.run_watch() == [] and work.jobs()[0].state == "finished", what="its own news")
+
+
+def test_an_engine_that_says_until_when_is_not_asked_before(work: Work, engine: ToldEngine, job: AnyRow) -> None:
+    work.run_watch()
+    asked = engine.asked
+    engine.unreachable = TemporaryError("busy", retry_after=timedelta(seconds=60))
+    work.run_watch()
+    for _ in range(58):
+        work.run_watch()
+    assert engine.asked == asked + 1
+    engine.unreachable = None
+    work.run_watch()
+    work.run_watch()
+    assert engine.asked == asked + 2
+
+
+def test_results_are_collected_before_a_job_is_finished(work: Work, engine: ToldEngine, job: AnyRow) -> None:
+    engine.end(job.id, Phase.SUCCEEDED)
+    work.run_watch()
+    assert [run.job_id for run in engine.collected] == [job.id]
+    assert work.jobs()[0].state == "finished"
 
 
 def test_a_running_job_is_cancelled_by_its_engine_and_takes_its_time(

@@ -15,6 +15,8 @@ Refuse = Callable[..., tuple[Problem, ...]]
 AE = "dicom:\n  scp:\n    ae-titles:\n      - "
 SCP = "dicom:\n  scp:\n    "
 WORKFLOW = "workflows:\n  - name: one\n    clara-ae-title: ClaraSCP\n    "
+HTTP = "engines: {a: {type: http, url: https://x.example/, "
+RAY = 'engines: {a: {type: ray, url: "http://head:8265", command: [x], '
 
 # text, line:column, path, what the message says
 CASES = [
@@ -26,7 +28,7 @@ CASES = [
         SCP + "url: x",
         "3:5",
         "dicom.scp.url",
-        "did you mean ledger.url or notifications.webhooks.<name>.url? Check the indentation",
+        "did you mean ledger.url, engines.<name>.url or notifications.webhooks.<name>.url? Check the indentation",
     ),
     ("zebra: 1", "1:1", "zebra", "unknown key 'zebra'; known here: dicom, workflows, storage, ledger, engines, web"),
     ("workflow: x", "1:1", "workflow", "did you mean 'workflows'?"),
@@ -194,12 +196,17 @@ CASES = [
     ),
     (WORKFLOW + "\n  - {name: one, clara-ae-title: ClaraSCP}", "5:12", "workflows[1].name", "'one' stands already at"),
     # engines
-    ("engines: {a: {}}", "1:11", "engines.a.type", "this key is missing; write 'type: folder' or 'type: process'"),
     (
-        "engines: {a: {type: http}}",
+        "engines: {a: {}}",
+        "1:11",
+        "engines.a.type",
+        "this key is missing; write 'type: folder', 'type: process', 'type: ray' or 'type: http'",
+    ),
+    (
+        "engines: {a: {type: cloud}}",
         "1:21",
         "engines.a.type",
-        "expected 'folder' or 'process', the engine types of this version",
+        "expected 'folder', 'process', 'ray' or 'http', the engine types of this version",
     ),
     ("engines: {a: {type: proces}}", "1:21", None, "did you mean 'process'?"),
     ("engines: {a: }", "1:11", "engines.a", "there is no value here"),
@@ -208,8 +215,27 @@ CASES = [
         "engines: {a: {type: folder, attempts: 3}}",
         "1:29",
         "engines.a.attempts",
-        "only those of the type 'process' have it",
+        "only those of the type 'process', 'ray' or 'http' have it",
     ),
+    (
+        RAY + "runtime-env: {env_vars: {A: b}}}}",
+        "1:78",
+        "engines.a.runtime-env",
+        "write environment variables under environment",
+    ),
+    (RAY + "runtime-env: [x]}}", "1:78", "engines.a.runtime-env", "expected keys and values, found a list"),
+    (RAY + "payloads-on-nodes: mnt/x}}", "1:84", "engines.a.payloads-on-nodes", "a folder that begins with /"),
+    (RAY + "gpus: -1}}", "1:71", "engines.a.gpus", "expected a number from 0 to 1000000"),
+    (RAY + "labels: {zone: 3}}}", "1:80", "engines.a.labels.zone", "put it in quotes"),
+    (RAY + "grace: 3}}", "1:65", "engines.a.grace", "only those of the type 'process' have it"),
+    ("engines: {a: {type: http}}", "1:11", "engines.a.url", "this key is missing: address of the platform API"),
+    ("engines: {a: {type: http, url: ftp://x/}}", "1:32", "engines.a.url", "begins with https:// or http://"),
+    ("engines: {a: {type: http, url: 'https://u:p@x/'}}", "1:32", "engines.a.url", "credentials"),
+    (HTTP + "files: folder}}", "1:59", "engines.a.files", "expected 'shared' or 'http', found the text 'folder'"),
+    (HTTP + "timeout: 0}}", "1:61", "engines.a.timeout", "expected a number"),
+    (HTTP + "payloads-on-platform: x}}", "1:74", "engines.a.payloads-on-platform", "a folder that begins with /"),
+    (HTTP + "command: [x]}}", "1:52", "engines.a.command", "only those of the type 'process' or 'ray' have it"),
+    (HTTP + "tokn: x}}", "1:52", "engines.a.tokn", "did you mean 'token'"),
     ("engines: {a: {type: process}}", "1:11", "engines.a.command", "this key is missing: program and arguments"),
     (
         "engines: {a: {type: process, command: x}}",

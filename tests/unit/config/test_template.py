@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from hilum.config import Settings, init_template, warnings
+import pytest
+
+from hilum.config import FolderEngine, Settings, init_template, warnings
 from hilum.config.keys import all_keys
 
 Read = Callable[..., Settings]
@@ -31,9 +33,12 @@ def test_its_commented_keys_show_the_defaults(read: Read) -> None:
     assert read(uncommented) == read(template)
 
 
-def test_its_example_of_an_engine_works(read: Read) -> None:
-    template = init_template().replace("#engine: folder", "engine: local").replace("#engines:", "engines:")
-    assert read(template).engines["local"].command == ("python", "-m", "my_model", "{input}", "{output}")
+@pytest.mark.parametrize("name", ["local", "cluster"])
+def test_its_examples_of_engines_work(read: Read, name: str) -> None:
+    template = init_template().replace("#engine: folder", f"engine: {name}")
+    engine = read(template.replace(f"#engines: {{{name}:", f"engines: {{{name}:")).engines[name]
+    assert not isinstance(engine, FolderEngine)
+    assert engine.command == ("python", "-m", "my_model", "{input}", "{output}")
 
 
 def test_every_key_is_in_it() -> None:

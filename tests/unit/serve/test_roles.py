@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from hilum import config
-from hilum.clock import SteadyClock
 from hilum.errors import PermanentError
 from hilum.serve.flow import FOLLOWS
 from hilum.serve.parts import Parts
@@ -17,7 +16,7 @@ from hilum.serve.roles import ALL, ROLE_OF, Role, missing, parse
 def parts(folder: Path, roles: frozenset[Role]) -> Parts:
     (folder / "app.yaml").write_text("dicom: {scp: {reject-unknown-sources: false}}\n")
     settings = config.load(folder / "app.yaml", {})
-    return Parts(settings, None, roles=roles, clock=SteadyClock(), distrusted=lambda _why: None)
+    return Parts(settings, None, roles=roles, clock=None, distrusted=lambda _why: None)
 
 
 def test_every_step_has_one_role_and_every_role_that_has_steps_is_there(tmp_path: Path) -> None:
