@@ -1,6 +1,6 @@
-"""Tests of the test: Hilum without what keeps gateways apart, hurt and counted in the same way. It has to go wrong.
+"""Tests of the test: Hilum without what keeps gateways apart, at work and counted in the same way. It has to go wrong.
 
-What is taken out is taken out of the process of the gateway, by ``fence`` below; the product has no switch for it.
+What is taken out is taken out in the process of the gateway, by ``without``; the product has no switch for it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Final
 from cluster.faults import trials
 from crash.trials import Trial
 
-_LATE: Final = "SIGSTOP for more than a lease"
+#: No gateway is hurt by it, so that none of them has an excuse.
+_HARMLESS: Final = "balancer reloaded"
 
 
 def without_leases(number: int) -> Iterator[Trial]:
@@ -19,18 +20,17 @@ def without_leases(number: int) -> Iterator[Trial]:
     return _of("control: leases ignored", number, "leases")
 
 
-def without_fences(number: int) -> Iterator[Trial]:
-    """A gateway that was taken for dead records what it did, and ends associations that others have held."""
-    return _of("control: fences ignored", number, "fences")
+def with_all_taken_for_dead(number: int) -> Iterator[Trial]:
+    """Each gateway takes over from all others although they live, and they go on."""
+    return _of("control: the living taken for dead", number, "life")
 
 
 CONTROLS: Final[Mapping[str, Callable[[int], Iterator[Trial]]]] = {
     "without_leases": without_leases,
-    "without_fences": without_fences,
+    "with_all_taken_for_dead": with_all_taken_for_dead,
 }
 
 
 def _of(what: str, number: int, missing: str) -> Iterator[Trial]:
-    environment = {"CRASH_WITHOUT": missing}
-    for trial in trials([_LATE] * number, is_control=True, environment=environment, seconds=0.5):
+    for trial in trials([_HARMLESS] * number, is_control=True, environment={"CRASH_WITHOUT": missing}):
         yield Trial.of_fields(trial.fields() | {"what": what})

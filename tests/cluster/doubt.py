@@ -1,8 +1,9 @@
-"""A PACS that knows which gateway calls, and whose answers may have come too late to be written down."""
+"""A PACS that knows which gateway calls, and whose answers may never have been read or written down."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from crash.archive import Archive
@@ -10,7 +11,7 @@ from hilum.association.sink import AssociationSink, Ending
 from hilum.model import AssociationInfo
 
 _NEVER = float("inf")
-#: So long after it went on, a gateway may still end what it was just beginning.
+#: So long after it was hurt, a gateway may still end what it was just beginning.
 _GRACE = 5.0
 
 
@@ -26,32 +27,32 @@ class Span:
 
 @dataclass
 class Doubts(Archive):
-    """Of an association that a gateway had while it was taken for dead, one answer is in doubt.
+    """Of an association that a gateway had while it or its database was hurt, one answer is in doubt.
 
-    It asks whether a file is still its own before it sends it, and writes each answer down before the next; so it can
-    have sent one that somebody else sends again.
+    Each answer is written down before the next file is sent: so there is one file that somebody else sends again. Who
+    was not hurt has no excuse, however its association ended.
     """
 
     spans: list[Span] = field(default_factory=list)
-    late: list[tuple[str, float, float]] = field(default_factory=list)
+    hurt: list[tuple[str, float, float]] = field(default_factory=list)
 
     def open(self, association: AssociationInfo) -> AssociationSink:  # type: ignore[override]
         span = Span(association.id, association.calling, time.monotonic())
         self.spans.append(span)
         return _Timed(super().open(association), span)
 
-    def was_late(self, calling: str, begun: float, over: float) -> None:
-        """A gateway did nothing between these moments, and for longer than its lease."""
-        self.late.append((calling, begun, over + _GRACE))
+    def excuse(self, callings: Iterable[str], begun: float, over: float) -> None:
+        """These gateways died, did nothing or had no database between these moments."""
+        self.hurt += [(calling, begun, over + _GRACE) for calling in callings]
 
     def unknown_outcomes(self) -> int:
-        late = {
+        doubtful = {
             span.id
             for span in self.spans
-            for calling, begun, over in self.late
+            for calling, begun, over in self.hurt
             if span.calling == calling and span.begun <= over and span.over >= begun
         }
-        return len({one.association.id for one in self.accepted} & (self.unreleased | late))
+        return len({one.association.id for one in self.accepted} & doubtful)
 
 
 class _Timed:

@@ -37,7 +37,8 @@ def kill(cluster: Cluster) -> Recovery:
     """SIGKILL of a gateway, which its service manager starts again at once."""
     with _under_load(cluster):
         member = random.choice(cluster.members)
-        member.kill()
+        with cluster.hurting(member):
+            member.kill()
         process = member.start()
     return Recovery(listening=process.listening_at - process.born_at)
 
@@ -46,8 +47,8 @@ def kill_for_long(cluster: Cluster) -> Recovery:
     """SIGKILL of a gateway that comes back after others have taken over, or when its lease is just ending."""
     with _under_load(cluster):
         member = random.choice(cluster.members)
-        member.kill()
-        begun = time.monotonic()
+        with cluster.hurting(member) as begun:
+            member.kill()
         taken_over = cluster.wait_until_taken_over(member, begun) if random.random() < 0.7 else 0.0
         time.sleep(max(0.0, begun + random.uniform(0.7, 1.2) * LEASE - time.monotonic()))
         process = member.start()
@@ -58,10 +59,10 @@ def kill_two(cluster: Cluster) -> Recovery:
     """SIGKILL of two gateways: the third one takes over from both."""
     with _under_load(cluster):
         first, second = random.sample(cluster.members, 2)
-        first.kill()
-        begun = time.monotonic()
-        time.sleep(random.uniform(0, 1))
-        second.kill()
+        with cluster.hurting(first, second) as begun:
+            first.kill()
+            time.sleep(random.uniform(0, 1))
+            second.kill()
         taken_over = cluster.wait_until_taken_over(first, begun)
         for member in (second, first):
             process = member.start()
@@ -85,11 +86,9 @@ def stop_for_long(cluster: Cluster) -> Recovery:
 def late(cluster: Cluster) -> float:
     """One gateway is taken for dead and goes on; seconds until others had taken over."""
     member = random.choice(cluster.members)
-    begun = time.monotonic()
-    with member.still():
+    with cluster.hurting(member) as begun, member.still():
         taken_over = cluster.wait_until_taken_over(member, begun)
         time.sleep(random.uniform(0, 0.5))
-    cluster.archive.was_late(member.name, begun, time.monotonic())
     return taken_over
 
 
@@ -121,7 +120,7 @@ def crash_database(cluster: Cluster) -> Recovery:
 
 
 def _database_is_gone(cluster: Cluster, *, at_once: bool) -> Recovery:
-    with _under_load(cluster):
+    with _under_load(cluster), cluster.hurting(*cluster.members):
         cluster.postgres.stop(at_once=at_once)
         time.sleep(random.choice((0.0, random.uniform(0, 1.5) * LEASE)))
         cluster.postgres.start()
@@ -132,14 +131,12 @@ def all_of_it(cluster: Cluster) -> Recovery:
     """One gateway is dead and another one is stopped while the database server is restarted."""
     with _under_load(cluster):
         dead, still = random.sample(cluster.members, 2)
-        dead.kill()
-        begun = time.monotonic()
-        with still.still():
-            cluster.postgres.stop(at_once=random.random() < 0.5)
-            time.sleep(random.uniform(0, 1.2) * LEASE)
-            cluster.postgres.start()
-        # It may or may not have been taken for dead.
-        cluster.archive.was_late(still.name, begun, time.monotonic())
+        with cluster.hurting(*cluster.members):
+            dead.kill()
+            with still.still():
+                cluster.postgres.stop(at_once=random.random() < 0.5)
+                time.sleep(random.uniform(0, 1.2) * LEASE)
+                cluster.postgres.start()
         process = dead.start()
     return Recovery(listening=process.listening_at - process.born_at)
 

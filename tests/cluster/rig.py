@@ -218,6 +218,13 @@ class Cluster:
         return {one.name for one in self.members} <= self.balancer.up()
 
     @contextmanager
+    def hurting(self, *members: Member) -> Iterator[float]:
+        """What happens to them in the block is an excuse for repeating what they had just sent; the moment it begins."""
+        begun = time.monotonic()
+        yield begun
+        self.archive.excuse([one.name for one in members], begun, time.monotonic())
+
+    @contextmanager
     def nobody_cut_off(self) -> Iterator[None]:
         """Every association of this block has to come to the end that its sender meant."""
         before = len(self.ledger.associations)

@@ -27,11 +27,11 @@ def lived() -> Iterator[Cluster]:
 def cluster(lived: Cluster) -> Iterator[Cluster]:
     """It, put back afterwards as it was."""
     lines, cut_off = lived.lines.read_text(), list(lived.cut_off)
-    late, arrived = list(lived.archive.late), list(lived.archive.arrived)
+    hurt, arrived = list(lived.archive.hurt), list(lived.archive.arrived)
     yield lived
     lived.lines.write_text(lines)
     lived.cut_off[:] = cut_off
-    lived.archive.late[:], lived.archive.arrived[:] = late, arrived
+    lived.archive.hurt[:], lived.archive.arrived[:] = hurt, arrived
 
 
 def test_a_sound_cluster_has_no_fault(cluster: Cluster) -> None:
@@ -66,10 +66,10 @@ def test_what_is_wrong_is_counted(cluster: Cluster, fault: Fault) -> None:
     assert fault in cluster.count().faults
 
 
-def test_what_a_late_gateway_sent_may_come_twice(cluster: Cluster) -> None:
+def test_what_a_gateway_sent_that_was_hurt_may_come_twice(cluster: Cluster) -> None:
     arrived = cluster.archive.arrived
     arrived.append(arrived[0])
-    cluster.archive.was_late(arrived[0].association.calling, 0.0, float("inf"))
+    cluster.archive.excuse([arrived[0].association.calling], 0.0, float("inf"))
     cluster.count().check()
 
 

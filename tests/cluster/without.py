@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import true
 
 from hilum.ledger import transition
+from hilum.serve import process
+from hilum.serve.takeover import Lookout
 
 
 def take_out(what: str) -> None:
-    """``leases``: what another one has claimed counts as free. ``fences``: what was lost is recorded all the same."""
+    """``leases``: what another one has claimed counts as free. ``life``: everybody else counts as dead, and goes on."""
     match what:
         case "leases":
             _replace(transition.unleased, lambda _table, _now: true())
-        case "fences":
-            _replace(transition.apply, _unfenced(transition.apply))
-            _replace(transition._held, lambda table, lease: table.c.id == lease.id)
+        case "life":
+            Lookout.dead = _all_dead  # type: ignore[method-assign]
+            _replace(process._end_fenced, lambda _why: None)
         case _:
             raise ValueError(what)
 
 
-def _unfenced(original: Callable[..., Any]) -> Callable[..., Any]:
-    def apply(*arguments: Any, fence: int | None = None, **values: Any) -> Any:
-        return original(*arguments, **values)
-
-    return apply
+def _all_dead(lookout: Lookout, rows: Sequence[Any]) -> Sequence[tuple[Any, str]]:
+    return [(row, "a test says so") for row in rows if row.state == "running" and row.id != lookout.me.id]
 
 
 def _replace(old: object, new: object) -> None:
