@@ -219,7 +219,7 @@ class Cluster:
 
     @contextmanager
     def hurting(self, *members: Member) -> Iterator[float]:
-        """What happens to them in the block is an excuse for repeating what they had just sent; the moment it begins."""
+        """What happens to them in the block is an excuse for repeating what they had just sent; gives its beginning."""
         begun = time.monotonic()
         yield begun
         self.archive.excuse([one.name for one in members], begun, time.monotonic())
