@@ -20,7 +20,7 @@ from hilum.config import Settings
 from hilum.ledger import annals, noticeboard, views
 from hilum.ledger.database import Database
 from hilum.ledger.noticeboard import ChannelView
-from hilum.ledger.shown import AssociationView, DestinationView, GroupView, HistoryLine, JobView
+from hilum.ledger.shown import AssociationView, DestinationView, GatewayView, GroupView, HistoryLine, JobView
 from hilum.store.disk import judge
 
 #: States of a job that something still happens in.
@@ -57,6 +57,7 @@ class Matter(StrEnum):
     """What kind of thing needs attention; decides what can be done about it at once."""
 
     NOT_RUNNING = "not running"
+    GATEWAY_GONE = "gateway gone"
     DISK = "disk"
     CONFIGURATION = "configuration"
     JOBS_FAILED = "jobs failed"
@@ -103,6 +104,7 @@ class Overview:
     Attributes:
         ledger: Its file, or where on which server it is.
         attention: The most pressing first; empty when all is well.
+        gateways: Those that share the ledger, and those whose work was not taken over yet, the eldest first.
         failed: The newest failed jobs.
         destinations: Of the configuration and of the ledger, by name.
         channels: Of notifications, by name.
@@ -114,6 +116,7 @@ class Overview:
     running: bool
     listens: str
     attention: Sequence[Attention]
+    gateways: Sequence[GatewayView]
     associations: Sequence[AssociationView]
     held: Sequence[AssociationView]
     groups: Sequence[GroupView]
@@ -133,6 +136,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
     """
     scp = settings.dicom.scp
     with database.read() as connection:
+        gateways = views.list_gateways(connection)
         associations = views.open_associations(connection)
         held = views.held_associations(connection)
         groups = views.list_groups(connection, states_wanted=[states.Group.OPEN], limit=_EXAMPLES * 4)
@@ -148,6 +152,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
     disks = disks_of(settings)
     attention = (
         *_gateway(config, running, associations),
+        *(_silent(one, now) for one in gateways if running and _is_silent(one, now)),
         *map(_disk, (disk for disk in disks if disk.full)),
         *_configuration(reloads, starts),
         *_jobs(counts, failed),
@@ -165,6 +170,7 @@ def look(database: Database, settings: Settings, config: Path | None, now: datet
         running=running,
         listens=f"{words.listed([ae.title for ae in scp.ae_titles])} on {scp.host} port {scp.port}",
         attention=attention,
+        gateways=gateways,
         associations=associations,
         held=held,
         groups=groups,
@@ -230,6 +236,21 @@ def _gateway(config: Path | None, running: bool, associations: Sequence[Associat
         what=f"no gateway is running{lost}",
         remedy="start it",
         command=f"hilum serve --config {config}",
+    )
+
+
+def _is_silent(gateway: GatewayView, now: datetime) -> bool:
+    late = gateway.state is states.Gateway.RUNNING and gateway.seen_until < now
+    return late or gateway.state is states.Gateway.GONE
+
+
+def _silent(gateway: GatewayView, now: datetime) -> Attention:
+    return Attention(
+        matter=Matter.GATEWAY_GONE,
+        what=f"gateway {gateway.id} is gone: it was last heard of {words.ago(gateway.seen_at, now)} ago",
+        remedy=f"see to it that it is started again on {gateway.host}; the others take over what it had begun",
+        subject=gateway.id,
+        at=gateway.seen_at,
     )
 
 

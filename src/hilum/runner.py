@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -97,6 +97,7 @@ class Runner(Generic[Work, Outcome]):
         wake: What it sleeps on; several may share one.
         followers: What those sleep on that may find something to do when a work of this step is done.
         meter: Told how long each phase took and what came of it.
+        may_begin: Nothing is claimed while it says no.
     """
 
     step: Step[Work, Outcome]
@@ -105,6 +106,7 @@ class Runner(Generic[Work, Outcome]):
     poll: timedelta = POLL
     followers: Sequence[Wake] = ()
     meter: Meter = SILENT
+    may_begin: Callable[[], bool] = lambda: True
     _stopping: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
     _rest_until: float = 0.0  # monotonic
@@ -158,7 +160,7 @@ class Runner(Generic[Work, Outcome]):
         now = self.clock()
         with self._lock:
             free = self.step.concurrency - len(self._going)
-        claimed = self._claim(free, now) if free > 0 and self._holds_all(now) else 0
+        claimed = self._claim(free, now) if free > 0 and self.may_begin() and self._holds_all(now) else 0
         if not claimed and not self._stopping.is_set():
             self.wake.wait(seen, self._until_next(now))
 

@@ -143,6 +143,23 @@ class NoticeEvent(StrEnum):
     RETRY_ASKED = "retry asked"
 
 
+class Gateway(StrEnum):
+    """One process that receives, runs and delivers, from its start on."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"  # in order; what it could not finish belongs to nobody yet
+    GONE = "gone"  # its lease ended, or its process died: nothing that it does from now on counts
+    TAKEN_OVER = "taken over"  # nothing belongs to it any more
+
+
+class GatewayEvent(StrEnum):
+    """What happens to a gateway."""
+
+    STOPPED = "stopped"
+    GONE = "gone"
+    TAKEN_OVER = "taken over"
+
+
 ASSOCIATION: Final[Mapping[tuple[Association, AssociationEvent], Association]] = MappingProxyType(
     {
         (Association.OPEN, AssociationEvent.RELEASED): Association.RELEASED,
@@ -219,6 +236,15 @@ NOTICE: Final[Mapping[tuple[Notice, NoticeEvent], Notice]] = MappingProxyType(
         (Notice.DUE, NoticeEvent.FAILED_FOR_GOOD): Notice.GIVEN_UP,
         (Notice.DUE, NoticeEvent.RETRY_ASKED): Notice.DUE,
         (Notice.GIVEN_UP, NoticeEvent.RETRY_ASKED): Notice.DUE,
+    }
+)
+
+GATEWAY: Final[Mapping[tuple[Gateway, GatewayEvent], Gateway]] = MappingProxyType(
+    {
+        (Gateway.RUNNING, GatewayEvent.STOPPED): Gateway.STOPPED,
+        (Gateway.RUNNING, GatewayEvent.GONE): Gateway.GONE,
+        (Gateway.STOPPED, GatewayEvent.TAKEN_OVER): Gateway.TAKEN_OVER,
+        (Gateway.GONE, GatewayEvent.TAKEN_OVER): Gateway.TAKEN_OVER,
     }
 )
 

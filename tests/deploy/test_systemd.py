@@ -84,6 +84,11 @@ def test_a_stop_leaves_open_associations_their_time() -> None:
     assert seconds(UNIT["TimeoutStopSec"][0]) > 2 * config.load(FOLDER / "app.yaml", {}).dicom.scp.drain_seconds
 
 
+def test_the_gateway_says_when_it_works_and_is_watched() -> None:
+    assert (UNIT["Type"], UNIT["NotifyAccess"]) == (["notify"], ["main"])
+    assert seconds(UNIT["WatchdogSec"][0]) >= 30
+
+
 def test_its_configuration_writes_only_where_the_unit_lets_it() -> None:
     assert UNIT["ProtectSystem"] == ["strict"]
     assert UNIT["StateDirectory"][0].split()[0] == STATE.name

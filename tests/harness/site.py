@@ -79,6 +79,14 @@ class Site:
         self.gateway: Gateway | None = None
         self.configure(keys)
 
+    @classmethod
+    def beside(cls, other: Site) -> Site:
+        """Another gateway on the same configuration, so on the same ledger and folders."""
+        site = cls.__new__(cls)
+        site.folder, site.path, site.clock = other.folder, other.path, other.clock
+        site.settings, site.port, site.gateway = other.settings, 0, None
+        return site
+
     def configure(self, keys: Mapping[str, Any]) -> None:
         """Write ``app.yaml``; a running gateway sees the change."""
         text = io.StringIO()

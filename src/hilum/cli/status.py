@@ -58,6 +58,10 @@ def _print(overview: Overview) -> None:
         ],
         indent=2,
     )
+    if len(overview.gateways) > 1:
+        output.say()
+        output.heading("Gateways")
+        _print_gateways(overview)
     if overview.associations and overview.running:
         output.say()
         output.heading("Open associations")
@@ -85,6 +89,33 @@ def _disk(used: float, watermark: int, free: int) -> str:
     from hilum import words
 
     return f"{used:.1f} % used, {words.size(free)} free; nothing new is taken above {watermark} %"
+
+
+def _print_gateways(overview: Overview) -> None:
+    from hilum import words
+    from hilum.cli import output
+    from hilum.cli.output import Column
+
+    columns = (
+        Column("GATEWAY", fixed=True),
+        Column("STATE", fixed=True, state=True),
+        Column("HEARD OF", fixed=True),
+        Column("ASSOCIATIONS", right=True, fixed=True),
+        Column("JOBS", right=True, fixed=True),
+        Column("DASHBOARD"),
+    )
+    rows = [
+        (
+            one.id,
+            one.state.value,
+            f"{words.ago(one.seen_at, overview.at)} ago",
+            str(one.associations),
+            str(one.jobs),
+            one.address,
+        )
+        for one in overview.gateways
+    ]
+    output.table(columns, rows, indent=2)
 
 
 def _print_destinations(overview: Overview) -> None:

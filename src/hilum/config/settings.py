@@ -112,6 +112,12 @@ class Ledger(Section):
         "PostgreSQL server, for one or several. A password in it is never shown; better than to write it here are the "
         "environment variable HILUM__LEDGER__URL, or ?passfile=<file> in the URL.",
     )
+    lease_seconds: Annotated[float, Mark.OURS, Mark.RESTART] = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="Seconds after which other gateways on the same ledger take over from one that is not heard of.",
+    )
     connections: Annotated[int, Field(ge=3, le=1000), Mark.OURS, Mark.RESTART] = Field(
         default=24,
         description="Connections that this gateway has to a PostgreSQL server at most, the one by which it is present "

@@ -14,6 +14,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from hilum import states
+from hilum.errors import LeaseLostError
 from hilum.ledger import settling
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
@@ -94,6 +95,10 @@ class ReceiptStep:
 
     def failed(self, job: Settling, error: Exception, now: datetime) -> None:
         """The disk may have room again later; what ends the gateway each time goes without a receipt."""
+        if isinstance(error, LeaseLostError):
+            # Somebody else was quicker, and the receipt that was written here may be older than the one it replaced.
+            self.act(job)
+            return
         if isinstance(error, PoisonError):
             keep = max(self.keep(), self.keep_given_up())
             remedy = f"what was sent where is in the ledger: hilum jobs show {job.name}"

@@ -21,7 +21,7 @@ class Check:
     """One look.
 
     Attributes:
-        area: clock, disk, permissions, ports, descriptors, ledger, engines, destinations or senders.
+        area: clock, disk, permissions, ports, descriptors, ledger, gateways, engines, destinations or senders.
         subject: What of it: a folder, a port, a name.
         found: As a clause.
         expected: What would be well; empty where that is what was found.

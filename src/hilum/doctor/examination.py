@@ -15,10 +15,10 @@ from typing import Final
 
 from hilum.assembly import Assembly
 from hilum.config import Settings
-from hilum.doctor import machine, manners, peers, store
+from hilum.doctor import gateways, machine, manners, peers, store
 from hilum.doctor.check import Check, Grade, Report, report
 from hilum.errors import HilumError, TemporaryError
-from hilum.ledger import condition, senders
+from hilum.ledger import condition, senders, views
 from hilum.ledger.database import Database
 from hilum.ledger.transition import NoSuchRowError
 
@@ -45,7 +45,7 @@ class Examination:
 
     def whole(self, now: datetime) -> Report:
         """Look at everything; takes as long as the slowest destination."""
-        checks = [*self._machine(now), *self._ledger(), *store.engines(self.settings)]
+        checks = [*self._machine(now), *self._ledger(), *self._gateways(now), *store.engines(self.settings)]
         checks += [*self._destinations(), *self._senders(now)]
         return report(checks, now)
 
@@ -81,6 +81,15 @@ class Examination:
         except HilumError as error:
             wrong = "stop the gateway, keep the file and restore a backup, if it stays so"
             return [Check(area="ledger", subject=subject, grade=Grade.WRONG, found=str(error), remedy=wrong)]
+
+    def _gateways(self, now: datetime) -> Sequence[Check]:
+        if self.database is None or not self.running:
+            return ()
+        try:
+            with self.database.read() as connection:
+                return [*gateways.gateways(views.list_gateways(connection), now)]
+        except HilumError:
+            return ()  # what is wrong with the ledger is told beside it
 
     def _destinations(self) -> Sequence[Check]:
         try:

@@ -15,7 +15,7 @@ The supervisor loads this file before it starts the command. So it imports only 
 ``json``, ``re``, ``signal`` or ``pathlib`` would double the time that every job waits for its start.
 """
 
-# ruff: noqa: PTH102, PTH104, PTH112, PTH118, PTH123, PTH208
+# ruff: noqa: PTH102, PTH104, PTH112, PTH115, PTH118, PTH123, PTH208
 from __future__ import annotations
 
 import errno
@@ -58,7 +58,7 @@ def exit_record(reason: str, message: str, *, exit_code: int | None = None, sign
     """The text of ``exit.json``.
 
     Args:
-        reason: ``finished``, ``timeout``, ``cancelled``, ``terminated`` or ``could not start``.
+        reason: ``finished``, ``timeout``, ``cancelled``, ``superseded``, ``terminated`` or ``could not start``.
         message: For the operator; empty if and only if the run has succeeded.
         exit_code: Of the command, when it ended by itself.
         signal: The number of the signal that ended it.
@@ -140,6 +140,12 @@ def sync_tree(folder: str) -> None:
         sync(path)
 
 
+def is_superseded(folder: str) -> bool:
+    """Whether the attempt after the one of that folder has started."""
+    runs, number = os.path.split(folder)
+    return os.path.lexists(os.path.join(runs, str(int(number) + 1), STARTED))
+
+
 def give_fresh_output(job: str, attempt: int) -> None:
     """Give the attempt an empty ``output/``: what the one before left is moved aside. Repeatable until the start."""
     output = os.path.join(job, "output")
@@ -181,6 +187,21 @@ def boot_id() -> str:
     """Tells this run of this machine from every other: process ids and start times mean nothing beyond it."""
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
+
+
+def machine() -> str:
+    """Tells where process ids mean the same as here: this run of this machine, and of this container on it.
+
+    The number of a container's process namespace may come again after its end; the start of its first process does not.
+
+    Source: pid_namespaces(7).
+    """
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        space = ""
+    first = process_stat(1)
+    return f"{boot_id()}/{space}/{0 if first is None else first[2]}"
 
 
 def process_stat(pid: int) -> tuple[int, int, int] | None:

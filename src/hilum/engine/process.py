@@ -268,7 +268,9 @@ class _Supervisor:
 
     def __init__(self, record: Mapping[str, object]) -> None:
         pid, ticks = record.get("supervisor"), record.get("ticks")
-        self._here = record.get("boot") == on_disk.boot_id() and isinstance(pid, int) and isinstance(ticks, int)
+        # Supervisors of older versions told the boot alone.
+        here = record.get("machine") == on_disk.machine() or record.get("boot") == on_disk.boot_id()
+        self._here = here and isinstance(pid, int) and isinstance(ticks, int)
         self._pid = pid if isinstance(pid, int) else 0
         self._ticks = ticks if isinstance(ticks, int) else 0
 

@@ -128,7 +128,7 @@ def _record_start(job: str, folder: str) -> None:
     assert seen is not None
     # By hand: json is not loaded yet.
     record = (
-        f'{{"supervisor": {me}, "ticks": {seen[2]}, "boot": "{on_disk.boot_id()}", "at": "{on_disk.utc_text()}"}}\n'
+        f'{{"supervisor": {me}, "ticks": {seen[2]}, "machine": "{on_disk.machine()}", "at": "{on_disk.utc_text()}"}}\n'
     )
     on_disk.write_file(folder, on_disk.STARTED, record)
     on_disk.sync(os.path.dirname(folder))
@@ -180,7 +180,8 @@ def _see_through(job: str, folder: str, child: int, source: int, *, timeout: flo
     killed = os.WIFSIGNALED(status)
     code, number = (None, os.WTERMSIG(status)) if killed else (os.WEXITSTATUS(status), None)
     _record_exit(folder, on_disk.exit_record(reason, message, exit_code=code, signal=number))
-    if not message:
+    # The output is that of the next attempt, if there is one.
+    if not message and not on_disk.is_superseded(folder):
         try:
             on_disk.mark_done(job)
         except OSError:
@@ -204,7 +205,7 @@ def _watch(child: int, log: _Log, folder: str, *, timeout: float, grace: float) 
     """Wait for the end of the command, or bring it about.
 
     Returns:
-        Why it ended (``finished``, ``timeout``, ``cancelled`` or ``terminated``) and its wait status.
+        Why it ended (``finished``, ``timeout``, ``cancelled``, ``superseded`` or ``terminated``) and its wait status.
     """
     import select
 
@@ -237,6 +238,8 @@ def _reason_to_stop(folder: str, *, late: bool) -> str:
 
     if os.path.lexists(os.path.join(folder, on_disk.CANCEL)):
         return "cancelled"
+    if on_disk.is_superseded(folder):
+        return "superseded"
     if signal.SIGTERM in signal.sigpending():
         return "terminated"
     return "timeout" if late else ""
@@ -282,6 +285,8 @@ def _sentence(reason: str, status: int, timeout: float) -> str:
         return f"the command ran longer than its time limit of {timeout:g} s and was stopped"
     if reason == "cancelled":
         return "cancelled"
+    if reason == "superseded":
+        return "stopped since another attempt has begun elsewhere: this machine was cut off, and was taken for dead"
     if reason == "terminated":
         return "stopped from outside by SIGTERM to its supervisor, as a shutdown of the machine does"
     if os.WIFSIGNALED(status):

@@ -34,7 +34,7 @@ class EngineSettings:
 
     Attributes:
         engines: By name.
-        max_jobs: How many jobs each may have at once; an engine that is not named here has no limit.
+        max_jobs: How many jobs each may have at once from this gateway; one that is not named here has no limit.
         watch_every: How often each is asked about its jobs.
         keep_failed: How long the folder of a failed or cancelled job is kept.
     """
@@ -97,11 +97,11 @@ class SubmitStep:
         """The oldest queued jobs of each engine that has room."""
         settings = self.settings()
         with self.database.read() as connection:
-            waiting = work.queued_engines(connection, now)
+            waiting = work.queued_engines(connection, self.owner, now)
         if not waiting:
             return ()
         with self.database.write() as connection:
-            busy = work.busy(connection, now)
+            busy = work.busy(connection, self.owner, now)
             free = {
                 name: self._rests.allows(
                     name, now, min(limit, settings.max_jobs.get(name, limit + busy.get(name, 0)) - busy.get(name, 0))
@@ -143,7 +143,7 @@ class SubmitStep:
             self._rests.well(claimed.engine)
         with self.database.write() as connection:
             if isinstance(error, TemporaryError):
-                values = {"not_before": now + wait, "submissions": 0, "why": str(error)}
+                values = {"not_before": now + wait, "submissions": 0, "why": str(error), "gateway": None}
                 give_back(connection, jobs, claimed.lease, values=values)
                 return
             why = str(error) if isinstance(error, PermanentError) else f"{type(error).__name__}: {error}"
@@ -199,7 +199,7 @@ class WatchStep:
             self._at_once = False
             self._next_look.clear()
         with self.database.read() as connection:
-            rows = work.running(connection)
+            rows = work.running(connection, self.owner)
         statuses = self._ask(rows, now)
         ended = [
             (row, status)

@@ -15,7 +15,7 @@ from hilum.fsck.facts import File, SpoolFolder
 from hilum.job import payload
 from hilum.job.adoption import DONE, ERROR
 from hilum.store.digest import digest_of
-from hilum.store.leftovers import read_association
+from hilum.store.leftovers import gateway_of, read_association
 from hilum.store.part10 import HEAD_BYTES, NotDicom, read_meta
 from hilum.store.receive import HELD
 
@@ -40,11 +40,11 @@ def spool_folders(spool: Path) -> list[tuple[str, str]]:
 def spool_folder(spool: Path, name: str, place: str) -> SpoolFolder:
     """What a folder says of itself."""
     try:
-        told = read_association(spool / place).id == name
+        told, gateway = read_association(spool / place).id == name, gateway_of(spool / place)
     except (PermanentError, TemporaryError):
-        told = False
+        told, gateway = False, ""
     complete = sum(entry.endswith(".dcm") for entry in names(spool / place))
-    return SpoolFolder(id=name, place=place, told=told, complete=complete)
+    return SpoolFolder(id=name, place=place, told=told, complete=complete, gateway=gateway)
 
 
 def folders(root: Path) -> frozenset[str] | None:

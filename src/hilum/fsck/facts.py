@@ -37,12 +37,14 @@ class SpoolFolder:
         place: Below ``storage.temporary``.
         told: Its ``association.json`` says whose it is.
         complete: How many instances in it are whole.
+        gateway: To which it came, if that is told.
     """
 
     id: str
     place: str
     told: bool
     complete: int
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,9 @@ class Moment:
     Attributes:
         now: Aware UTC.
         started: A gateway has started: what its start takes up by itself is taken up. Otherwise that is still to come.
+        standing: The gateways that run: what came to them and is in no row yet is on its way.
     """
 
     now: datetime
     started: bool
+    standing: frozenset[str] = frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from hilum.fsck.facts import Association, Count, File, Job, JobFiles, Moment, Re
 from hilum.fsck.finding import Finding, Kind
 from hilum.fsck.mending import mend
 from hilum.fsck.policy import ledger, payloads, spool
-from hilum.ledger import account, audit, planning
+from hilum.ledger import account, audit, gateways, planning
 from hilum.ledger.database import Database
 from hilum.ledger.transition import AnyRow
 from hilum.store.mark import MARK
@@ -47,12 +47,15 @@ class Inspection:
     roots: Sequence[Path]
     pause: Callable[[float], None] = time.sleep
 
-    def at_start(self, now: datetime) -> Sequence[Finding]:
+    def at_start(self, now: datetime, *, alone: bool = True) -> Sequence[Finding]:
         """Compare folders, not the files in them, after a start has taken up what the last end left.
 
         Rows are set right where that is safe; nothing on disk is touched. Each finding is logged.
+
+        Args:
+            alone: No other gateway is at work meanwhile.
         """
-        found = list(self._folders(Moment(now=now, started=True)))
+        found = self._twice(lambda: self._folders(Moment(now=now, started=True)), once=alone)
         if not found:
             return ()
         mended = mend(self.database, found, now, move=False)
@@ -80,10 +83,14 @@ class Inspection:
                 still so.
         """
         moment = Moment(now=now, started=running)
-        found = list(self._everything(moment, deep=deep))
-        if found and running:
+        return self._twice(lambda: self._everything(moment, deep=deep), once=not running)
+
+    def _twice(self, look: Callable[[], Iterable[Finding]], *, once: bool) -> list[Finding]:
+        """What is found, and still is a moment later unless ``once`` is enough."""
+        found = list(look())
+        if found and not once:
             self.pause(_SECOND_LOOK_SECONDS)
-            again = {(one.kind, one.subject) for one in self._everything(moment, deep=deep)}
+            again = {(one.kind, one.subject) for one in look()}
             found = [one for one in found if (one.kind, one.subject) in again]
         return found
 
@@ -124,6 +131,7 @@ class Inspection:
         there = disk.spool_folders(self.spool)
         with self.database.read() as connection:
             rows = {row.id: _association(row) for row in audit.spooled(connection, moment.now)}
+            moment = replace(moment, standing=gateways.standing(connection)) if moment.started else moment
             others = {name for name, _ in there} - rows.keys()
             rows |= {row.id: _association(row) for row in audit.named(connection, others, moment.now)}
         # What is in a folder matters only where no row tells of it.

@@ -49,10 +49,15 @@ class Refused:
 
 @dataclass(slots=True, kw_only=True)
 class AdoptStep:
-    """Looks at the job folders at intervals; a folder is claimed by the transaction that inserts its job."""
+    """Looks at the job folders at intervals; a folder is claimed by the transaction that inserts its job.
+
+    Attributes:
+        on_duty: Whether this is the gateway that does it: were it more, each would look at all folders.
+    """
 
     database: Database
     settings: Callable[[], AdoptionSettings]
+    on_duty: Callable[[], bool] = lambda: True
     name: ClassVar[str] = "adoption"
     concurrency: ClassVar[int] = 1
     _next_look: datetime = field(default=datetime.min.replace(tzinfo=UTC))
@@ -64,6 +69,9 @@ class AdoptStep:
         """Folders with ``output/job.done`` that the ledger does not know; one look may find more than are taken."""
         settings = self.settings()
         waits = timedelta() < self._next_look - now <= settings.every  # farther away: the clock was put back
+        if not self.on_duty():
+            self._found = []
+            return ()
         if not self._found and not waits:
             self._next_look = now + settings.every
             self._found = self._look(settings.roots)
@@ -125,7 +133,8 @@ class AdoptStep:
         match outcome:
             case planning.NewJob():
                 with self.database.write() as connection:
-                    planning.adopted(connection, outcome, now=now)
+                    if not planning.known_folders(connection, [outcome.name]):  # by another gateway meanwhile
+                        planning.adopted(connection, outcome, now=now)
                 self._known.add(folder.name)
             case Refused(why=why, remedy=remedy):
                 if folder not in self._told:  # if job.error cannot be written, the folder is found again and again

@@ -15,7 +15,7 @@ from hilum.job import payload
 from hilum.ledger import planning, work
 from hilum.ledger.database import Database
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import Lease, PoisonError, give_back, lease_of, renew
+from hilum.ledger.transition import Lease, PoisonError, give_back, lease_of, renew, still_held
 
 Expired = tuple[Lease, Path]
 
@@ -49,6 +49,8 @@ class RetentionStep:
         root = next((root for root in roots if folder.parent == root), None)
         if root is None:
             raise PermanentError(f"{folder} is not below {' or '.join(map(str, roots))} any more; it is left alone")
+        with self.database.read() as connection:
+            still_held(connection, jobs, lease)
         payload.remove(root, folder)
 
     def record(self, expired: Expired, outcome: None, now: datetime) -> None:  # noqa: ARG002

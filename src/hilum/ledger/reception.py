@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 
 from hilum import states
-from hilum.errors import PermanentError
+from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger.grouping import Fate, Grouping, Placed, close_if_over, place
 from hilum.ledger.tables import associations, contributions, groups, instances
-from hilum.ledger.transition import AnyRow, apply, born, claim, note, unleased
+from hilum.ledger.transition import AnyRow, NoSuchRowError, apply, born, claim, note, unleased
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, Header, Uid
+
+#: Without an instance in the ledger these are what became of an association whose folder was not found.
+WRITTEN_OFF: Final = frozenset({states.Association.HELD, states.Association.REMOVED})
+#: Parameters of one statement: older SQLites take 999 at most.
+_CHUNK: Final = 500
+
+
+class TakenOverError(TemporaryError):
+    """This gateway was silent for so long that another one holds what the association stored: nothing of it counts."""
+
+    def __init__(self, association: str) -> None:
+        super().__init__(
+            f"association {association} was taken over by another gateway, since this one was not heard of for longer "
+            "than its lease; what it stored is held there"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +68,11 @@ class Tally:
 
 
 def opened(connection: Connection, info: AssociationInfo, *, owner: str, folder: str) -> None:
-    """An association has stored its first instance. May be lost in a power cut: the spool tells it again."""
+    """An association has stored its first instance. May be lost in a power cut: the spool tells it again.
+
+    Args:
+        owner: The gateway it came to.
+    """
     row = {
         "id": info.id,
         "state": states.Association.OPEN,
@@ -73,7 +92,18 @@ def contribute(connection: Connection, association: AssociationId, ae: str, key:
     """An open association has received its first instance of a window, which stays open as long as it does.
 
     A window of that key that ran out before is closed first, so that the late instance opens the next one.
+
+    Raises:
+        NoSuchRowError: A crash of the database took the note that it is open.
+        TakenOverError: It is not open any more.
     """
+    # FOR SHARE: were it held meanwhile, nobody would ever take this row away, and the window would stay open for good.
+    query = select(associations.c.state).where(associations.c.id == association).with_for_update(read=True)
+    state = connection.execute(query).scalar_one_or_none()
+    if state is None:
+        raise NoSuchRowError(f"there is no association {association}")
+    if state != states.Association.OPEN:
+        raise TakenOverError(association)
     close_if_over(connection, ae, key, now)
     connection.execute(
         contributions.insert(),
@@ -90,15 +120,22 @@ def released(
     *,
     now: datetime,
     why: str = "",
+    folder: str = "",
 ) -> None:
     """Put an association's instances into their groups for good; the commit is what A-RELEASE-RP promises.
 
     Args:
         why: Why they are taken, if the association was not released.
+        folder: Where they are, below ``storage.temporary``; empty: where they were.
+
+    Raises:
+        NoSuchRowError: A crash of the database took the note that it is open.
+        TakenOverError: It is not open any more.
     """
+    values = {"folder": folder} if folder else {}
+    _ended(connection, info, received, tally, states.AssociationEvent.RELEASED, now=now, why=why, values=values)
     placed = place(connection, info, received, grouping, now=now)
     connection.execute(instances.insert(), [_row(info.id, one, placed[one.number]) for one in received])
-    _ended(connection, info, received, tally, states.AssociationEvent.RELEASED, now=now, why=why)
 
 
 def broken(
@@ -112,10 +149,12 @@ def broken(
     remove_at: datetime,
     now: datetime,
 ) -> None:
-    """Hold an association's instances aside: it ended without a release, so nothing starts from it by itself."""
-    held = Placed(fate=Fate.HELD, group_id=None)
-    if received:
-        connection.execute(instances.insert(), [_row(info.id, one, held) for one in received])
+    """Hold an association's instances aside: it ended without a release, so nothing starts from it by itself.
+
+    Raises:
+        NoSuchRowError: A crash of the database took the note that it is open.
+        TakenOverError: It is not open any more.
+    """
     _ended(
         connection,
         info,
@@ -127,6 +166,9 @@ def broken(
         remedy="send it again, or take it as it is: hilum accept " + info.id,
         values={"why": why, "folder": folder, "remove_at": remove_at},
     )
+    held = Placed(fate=Fate.HELD, group_id=None)
+    if received:
+        connection.execute(instances.insert(), [_row(info.id, one, held) for one in received])
 
 
 def _ended(
@@ -141,32 +183,49 @@ def _ended(
     remedy: str = "",
     values: Mapping[str, Any] | None = None,
 ) -> None:
+    """Whoever comes second, because another gateway has taken it over, finds it ended and changes nothing."""
+    try:
+        apply(
+            connection,
+            associations,
+            info.id,
+            event,
+            now=now,
+            why=why,
+            remedy=remedy,
+            values={
+                "ended_at": now,
+                "instances": len(received),
+                "bytes": sum(one.size for one in received),
+                "ignored": sum(tally.ignored.values()),
+                "refused": tally.refused,
+                **(values or {}),
+            },
+        )
+    except states.IllegalTransitionError as error:
+        raise TakenOverError(info.id) from error
     connection.execute(delete(contributions).where(contributions.c.association_id == info.id))
     note_ignored(connection, info, tally, now=now)
-    apply(
-        connection,
-        associations,
-        info.id,
-        event,
-        now=now,
-        why=why,
-        remedy=remedy,
-        values={
-            "ended_at": now,
-            "instances": len(received),
-            "bytes": sum(one.size for one in received),
-            "ignored": sum(tally.ignored.values()),
-            "refused": tally.refused,
-            **(values or {}),
-        },
-    )
 
 
 def empty(connection: Connection, info: AssociationInfo, tally: Tally, *, now: datetime) -> None:
-    """Forget an association that kept nothing: history has what was refused and ignored."""
+    """Forget an association that kept nothing: history has what was refused and ignored.
+
+    Raises:
+        TakenOverError: It has ended otherwise.
+    """
+    row = connection.execute(select(associations.c.state).where(associations.c.id == info.id).with_for_update())
+    if row.scalar_one_or_none() not in {None, states.Association.OPEN}:
+        raise TakenOverError(info.id)
     note_ignored(connection, info, tally, now=now)
     connection.execute(delete(contributions).where(contributions.c.association_id == info.id))
     connection.execute(delete(associations).where(associations.c.id == info.id))
+
+
+def returned(connection: Connection, association: AssociationId) -> None:
+    """Forget that an association was written off: its folder is there after all."""
+    written_off = and_(associations.c.id == association, associations.c.instances == 0)
+    connection.execute(delete(associations).where(written_off, associations.c.state.in_(sorted(WRITTEN_OFF))))
 
 
 def note_ignored(connection: Connection, info: AssociationInfo, tally: Tally, *, now: datetime) -> None:
@@ -275,14 +334,24 @@ def ask_accept(connection: Connection, association: str, *, now: datetime) -> No
     )
 
 
+def known_among(connection: Connection, names: Sequence[str]) -> Mapping[str, AnyRow]:
+    """The rows of those of these associations that the ledger knows, by id."""
+    found: dict[str, AnyRow] = {}
+    for start in range(0, len(names), _CHUNK):
+        query = select(associations).where(associations.c.id.in_(names[start : start + _CHUNK]))
+        found |= {row.id: row for row in connection.execute(query)}
+    return found
+
+
 def known(connection: Connection, association: str) -> AnyRow | None:
     """The association's row, or ``None``: it stored nothing, or a power cut took the note that it was open."""
     return connection.execute(select(associations).where(associations.c.id == association)).one_or_none()
 
 
-def orphans(connection: Connection) -> Sequence[AnyRow]:
-    """Associations that are open although their gateway is gone; call before a gateway accepts any."""
-    return connection.execute(select(associations).where(associations.c.state == states.Association.OPEN)).all()
+def orphans(connection: Connection, standing: Collection[str] = ()) -> Sequence[AnyRow]:
+    """Associations that are open although the gateway they came to is none of those that stand."""
+    left = associations.c.owner.not_in(sorted(standing))
+    return connection.execute(select(associations).where(associations.c.state == states.Association.OPEN, left)).all()
 
 
 def sweepable(connection: Connection, limit: int) -> Sequence[AnyRow]:

@@ -50,6 +50,38 @@ class AssociationView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayView:
+    """A gateway to which something may belong: one that runs, or that was not taken over yet.
+
+    Attributes:
+        host: The machine that it runs on.
+        process: Its process id there.
+        roles: What it does; empty: everything.
+        address: Of its dashboard; empty: it has none.
+        seen_at: When it was heard of last.
+        seen_until: When it is called gone if it is not heard of again.
+        ahead: Seconds by which its clock was ahead of the ledger's then.
+        associations: Open ones that have stored something there.
+        jobs: That it looks after.
+    """
+
+    id: str
+    state: states.Gateway
+    host: str
+    process: int
+    version: str
+    roles: tuple[str, ...]
+    address: str
+    started_at: datetime
+    seen_at: datetime
+    seen_until: datetime
+    ended_at: datetime | None
+    ahead: float
+    associations: int
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupView:
     """A group.
 

@@ -92,6 +92,36 @@ def _where(name: str, *columns: str, condition: str, sqlite: str = "", unique: b
     )
 
 
+#: Every process that was ever started on this ledger, until it is long over.
+gateways: Final = Table(
+    "gateways",
+    metadata,
+    Column("id", Text, primary_key=True),  # what rows call their owner
+    Column("state", Text, nullable=False),
+    Column("host", Text, nullable=False),  # name of its machine, for people
+    Column("machine", Text, nullable=False),  # where its process id and those of its jobs mean something
+    Column("process", Integer, nullable=False),  # its process id there
+    Column("ticks", BigInteger, nullable=False),  # when that began, in clock ticks since boot
+    Column("version", Text, nullable=False),
+    Column("roles", JSON, nullable=False),  # names of what it does
+    Column("address", Text, nullable=False, server_default=""),  # of its dashboard; empty: none
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("seen_until", UtcDateTime, nullable=False),  # its own lease: it is dead if it has not renewed it by then
+    Column("ahead", Float, nullable=False, server_default="0"),  # seconds by which its clock was ahead of the ledger
+    Column("ended_at", UtcDateTime),
+    *_lease(),
+    Index(None, "state"),
+)
+
+#: The folders that gateways share, each marked with a file: whoever finds another mark, or none, has another folder.
+storages: Final = Table(
+    "storages",
+    metadata,
+    Column("name", Text, primary_key=True),  # temporary, payloads
+    Column("mark", Text, nullable=False),
+)
+
 #: An association that stored at least one instance.
 associations: Final = Table(
     "associations",
@@ -208,6 +238,7 @@ jobs: Final = Table(
     Column("attempt", Integer, nullable=False),  # the one to run or running, from 1
     Column("last_attempt", Integer, nullable=False),  # the number of the last one that nobody has to ask for
     Column("submissions", Integer, nullable=False, server_default="0"),  # of this attempt that came to nothing
+    Column("gateway", Text),  # the one that hands it to its engine and watches it there
     Column("created_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("finished_at", UtcDateTime),

@@ -7,7 +7,7 @@ history that says so, and a lease is never taken on a row that has moved on.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -90,6 +90,7 @@ _MACHINES: Final[Mapping[str, tuple[str, type[StrEnum], Mapping[tuple[Any, Any],
         tables.deliveries.name: ("delivery", states.Delivery, states.DELIVERY),
         tables.destinations.name: ("destination", states.Destination, states.DESTINATION),
         tables.notices.name: ("notice", states.Notice, states.NOTICE),
+        tables.gateways.name: ("gateway", states.Gateway, states.GATEWAY),
     }
 )
 
@@ -390,6 +391,16 @@ def renew(connection: Connection, table: Table, leases: Sequence[Lease], *, unti
         connection.execute(update(table).where(_held(table, lease)).values(lease_until=until))
 
 
+def still_held(connection: Connection, table: Table, lease: Lease) -> None:
+    """Make sure, right before something that cannot be undone, that nobody else has the row by now.
+
+    Raises:
+        LeaseLostError: Somebody may.
+    """
+    if connection.execute(select(table.c.id).where(_held(table, lease))).first() is None:
+        raise LeaseLostError(f"{_MACHINES[table.name][0]} {lease.id}: the lease with fence {lease.fence} was lost")
+
+
 def give_back(
     connection: Connection,
     table: Table,
@@ -406,10 +417,34 @@ def _held(table: Table, lease: Lease) -> ColumnElement[bool]:
     return and_(table.c.id == lease.id, table.c.fence == lease.fence, table.c.lease_until.is_not(None))
 
 
-def drop_leases(connection: Connection) -> None:
-    """Free everything: for the start of a gateway that has the ledger to itself. ``begun`` stays: nothing was ended."""
-    for name in _MACHINES:
+#: States in which rows are leased; of the others there are as many as the ledger is old.
+_LEASED_IN: Final[Mapping[str, frozenset[StrEnum]]] = MappingProxyType(
+    {
+        tables.associations.name: frozenset({states.Association.HELD, states.Association.ACCEPTING}),
+        tables.groups.name: frozenset({states.Group.CLOSED}),
+        tables.jobs.name: frozenset(states.Job),
+        tables.deliveries.name: frozenset({states.Delivery.DUE}),
+        tables.destinations.name: frozenset(states.Destination),
+        tables.notices.name: frozenset({states.Notice.DUE}),
+        tables.gateways.name: frozenset({states.Gateway.STOPPED, states.Gateway.GONE}),
+    }
+)
+
+
+def drop_leases(connection: Connection, standing: Collection[str] = ()) -> None:
+    """Free what gateways have leased that are no more. ``begun`` stays: nothing was ended.
+
+    Args:
+        standing: Whose leases hold.
+    """
+    for name, leased_in in _LEASED_IN.items():
         table = tables.metadata.tables[name]
         connection.execute(
-            update(table).where(table.c.lease_until.is_not(None)).values(lease_owner=None, lease_until=None)
+            update(table)
+            .where(
+                table.c.state.in_(sorted(leased_in)),
+                table.c.lease_until.is_not(None),
+                table.c.lease_owner.not_in(sorted(standing)),
+            )
+            .values(lease_owner=None, lease_until=None)
         )

@@ -26,12 +26,13 @@ from sqlalchemy import (
 )
 
 from hilum import states
-from hilum.ledger import tables
+from hilum.ledger import gateways, tables
 from hilum.ledger.grouping import no_contributor
 from hilum.ledger.shown import (
     AssociationView,
     DeliveryView,
     DestinationView,
+    GatewayView,
     GroupView,
     JobView,
     ResultView,
@@ -40,6 +41,34 @@ from hilum.ledger.shown import (
 from hilum.ledger.tables import associations, deliveries, groups, instances, jobs, results
 from hilum.ledger.transition import AnyRow, NoSuchRowError
 from hilum.ledger.work import CANCELLED
+
+
+def list_gateways(connection: Connection) -> Sequence[GatewayView]:
+    """Gateways that run, and those whose work was not taken over yet, the eldest first."""
+    of_associations = select(associations.c.owner, func.count()).where(associations.c.state == states.Association.OPEN)
+    is_open = {row[0]: row[1] for row in connection.execute(of_associations.group_by(associations.c.owner))}
+    at_work = (states.Job.QUEUED, states.Job.RUNNING, states.Job.CANCELLING)
+    of_jobs = select(jobs.c.gateway, func.count()).where(jobs.c.state.in_(at_work), jobs.c.gateway.is_not(None))
+    has_jobs = {row[0]: row[1] for row in connection.execute(of_jobs.group_by(jobs.c.gateway))}
+    return [
+        GatewayView(
+            id=row.id,
+            state=states.Gateway(row.state),
+            host=row.host,
+            process=row.process,
+            version=row.version,
+            roles=tuple(row.roles),
+            address=row.address,
+            started_at=row.started_at,
+            seen_at=row.seen_at,
+            seen_until=row.seen_until,
+            ended_at=row.ended_at,
+            ahead=row.ahead,
+            associations=is_open.get(row.id, 0),
+            jobs=has_jobs.get(row.id, 0),
+        )
+        for row in gateways.present(connection)
+    ]
 
 
 def open_associations(connection: Connection) -> Sequence[AssociationView]:

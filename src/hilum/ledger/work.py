@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from hilum import states
 from hilum.errors import PermanentError
@@ -18,9 +18,15 @@ from hilum.model import JobId
 CANCELLED: Final = "cancelled by an operator"
 
 
-def queued_engines(connection: Connection, now: datetime) -> Sequence[str]:
+def _waits_for(owner: str, now: datetime) -> ColumnElement[bool]:
+    """True for queued jobs that a gateway may hand over: nobody's, and those that it had begun with."""
+    anyone = or_(jobs.c.gateway.is_(None), jobs.c.gateway == owner)
+    return and_(jobs.c.state == states.Job.QUEUED, jobs.c.not_before <= now, anyone)
+
+
+def queued_engines(connection: Connection, owner: str, now: datetime) -> Sequence[str]:
     """Engines that a queued job waits for."""
-    ready = (jobs.c.state == states.Job.QUEUED, jobs.c.not_before <= now, unleased(jobs, now))
+    ready = (_waits_for(owner, now), unleased(jobs, now))
     return connection.execute(select(jobs.c.engine).where(*ready).distinct()).scalars().all()
 
 
@@ -29,39 +35,43 @@ def claim_queued(
 ) -> Sequence[AnyRow]:
     """Lease queued jobs for submission, the oldest first, at most so many per engine.
 
+    From then on they belong to ``owner``: what it may have begun with, nobody else begins with before it is gone.
+
     Args:
         free: How many jobs each engine may take now.
     """
     rows: list[AnyRow] = []
     for engine, limit in free.items():
         if limit > 0:
-            ready = and_(jobs.c.state == states.Job.QUEUED, jobs.c.engine == engine, jobs.c.not_before <= now)
+            ready = and_(_waits_for(owner, now), jobs.c.engine == engine)
             order: list[ColumnElement[Any]] = [jobs.c.not_before, jobs.c.created_at]
             rows += claim(connection, jobs, ready, owner=owner, now=now, until=until, limit=limit, order_by=order)
+    if rows:
+        connection.execute(update(jobs).where(jobs.c.id.in_([row.id for row in rows])).values(gateway=owner))
     return rows
 
 
-def busy(connection: Connection, now: datetime) -> Mapping[str, int]:
-    """How many jobs each engine is running or being handed, by its name."""
+def busy(connection: Connection, owner: str, now: datetime) -> Mapping[str, int]:
+    """How many jobs a gateway has at each engine, or is handing over just now, by the engine's name."""
     states_of_work = (states.Job.RUNNING, states.Job.CANCELLING)
     rows = connection.execute(
         select(jobs.c.engine, func.count())
         .where(
+            jobs.c.gateway == owner,
             or_(
                 jobs.c.state.in_(states_of_work),
                 and_(jobs.c.state == states.Job.QUEUED, jobs.c.lease_until > now),
-            )
+            ),
         )
         .group_by(jobs.c.engine)
     )
     return {row[0]: row[1] for row in rows}
 
 
-def running(connection: Connection) -> Sequence[AnyRow]:
-    """Jobs that an engine has, whatever it says of them."""
-    return connection.execute(
-        select(jobs).where(jobs.c.state.in_((states.Job.RUNNING, states.Job.CANCELLING))).order_by(jobs.c.started_at)
-    ).all()
+def running(connection: Connection, owner: str) -> Sequence[AnyRow]:
+    """Jobs of a gateway that an engine has, whatever it says of them."""
+    at_engine = jobs.c.state.in_((states.Job.RUNNING, states.Job.CANCELLING))
+    return connection.execute(select(jobs).where(at_engine, jobs.c.gateway == owner).order_by(jobs.c.started_at)).all()
 
 
 def claim_job(
@@ -137,6 +147,7 @@ def attempt_failed(connection: Connection, lease: Lease, why: str, *, not_before
             "attempt": jobs.c.attempt + 1,
             "submissions": 0,
             "not_before": not_before,
+            "gateway": None,
         },
     )
 
@@ -206,6 +217,7 @@ def ask_retry(connection: Connection, job: JobId, *, tries: int, now: datetime) 
             "last_attempt": jobs.c.attempt + tries,
             "submissions": 0,
             "not_before": now,
+            "gateway": None,
             "finished_at": None,
             "remove_at": None,
             "why": "",

@@ -14,6 +14,7 @@ from hilum.runner import Wake
 #: By the name of a step: those that go on with what it leaves. Itself is not named: it always looks for more.
 FOLLOWS: Final[Mapping[str, Sequence[str]]] = {
     "clock": (),
+    "takeover": ("group", "job", "submit", "watch"),
     "end": ("group", "job"),
     "held": ("group", "job"),
     "group": ("job",),

@@ -22,15 +22,14 @@ from hilum.engine.process import ends
 from hilum.engine.worker import WatchStep
 from hilum.errors import HilumError, PermanentError
 from hilum.fsck import Inspection
-from hilum.ledger import timers, vitals
-from hilum.ledger.transition import drop_leases, note
-from hilum.runner import Runner, Wake, stop_all
+from hilum.ledger import gateways, timers, vitals
+from hilum.runner import LEASE, Runner, Wake, stop_all
 from hilum.serve import distrust
 from hilum.serve.parts import Parts
 from hilum.serve.roles import ALL, Role
 from hilum.serve.watch import Watch
+from hilum.store import shared
 from hilum.store.durable import make_folders
-from hilum.store.recovery import Recovery
 from hilum.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +43,7 @@ class Gateway:
         roles: What it does.
         clock: What tells the time; ``None``: as the ledger has it. Tests move it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
+        fenced: Called when another gateway has taken over from this one, with the reason: it is to end.
 
     Attributes:
         parts: What it is made of.
@@ -58,8 +58,9 @@ class Gateway:
         roles: frozenset[Role] = ALL,
         clock: Clock | None = utc_now,
         distrusted: Callable[[str], None] = lambda why: _log.critical("ledger.distrusted", why=why),
+        fenced: Callable[[str], None] = lambda why: _log.critical("gateway.fenced", why=why),
     ) -> None:
-        self.parts = Parts(settings, path, roles=roles, clock=clock, distrusted=distrusted)
+        self.parts = Parts(settings, path, roles=roles, clock=clock, distrusted=distrusted, fenced=fenced)
         self._watch = None if path is None else Watch(path, self.reload)
         self._exit = ExitStack()
         self._runners: list[Runner[Any, Any]] = []
@@ -157,6 +158,8 @@ class Gateway:
         if settings.web.enabled and Role.WEB in roles:
             self._web = WebServer(settings.web.host, settings.web.port, self.parts.desk(self._server))
             self.web_port = self._web.start()
+            with self.parts.database.note() as connection:
+                gateways.reached_at(connection, self.parts.owner, self.dashboard or "")
         _log.info(
             "gateway.started",
             host=settings.dicom.scp.host,
@@ -180,16 +183,32 @@ class Gateway:
         self._exit.enter_context(database.attend(parts.wakes.hear))
         database.migrate()
         self._exit.callback(self._write_senders)
+        alone = database.path is not None
+        with database.read() as connection:
+            others = () if alone else gateways.alive(connection, clock())
+        shared.check(database, {name: getattr(settings.storage, name) for name in ("temporary", "payloads")}, others)
         with database.write() as connection:
             put_back = timers.catch_up(connection, clock())
-            drop_leases(connection)
             why = f"the clock is {put_back} behind the ledger: all timers were put back by as much" if put_back else ""
-            note(connection, "gateway", owner, "started", now=clock(), why=why)
+            until = clock() + parts.heartbeat.lease
+            gateways.register(connection, parts.me, now=clock(), until=until, why=why)
+        self._exit.callback(self._leave)
+        self._exit.callback(parts.heartbeat.stop)
+        parts.heartbeat.start()
         distrust.tell(database, owner, clock())
+        recovered = parts.takeover.at_start(clock(), clock() + LEASE, alone=alone)
         assembly = parts.configuration.assembly
-        recovered = Recovery(database=database, owner=owner, clock=clock, settings=assembly.store).run()
-        Inspection(database=database, spool=settings.storage.temporary, roots=assembly.adoption.roots).at_start(clock())
+        inspection = Inspection(database=database, spool=settings.storage.temporary, roots=assembly.adoption.roots)
+        inspection.at_start(clock(), alone=alone)
         return recovered
+
+    def _leave(self) -> None:
+        """Tell the others that this has ended in order: they need not wait for its lease to end."""
+        try:
+            with self.parts.database.write() as connection:
+                gateways.stopped(connection, self.parts.owner, now=self.parts.clock())
+        except HilumError as error:
+            _log.warning("gateway.end_not_written", error=str(error))
 
     def _start_steps(self) -> None:
         wakes, steps = self.parts.wakes, self.parts.steps()
@@ -198,7 +217,14 @@ class Gateway:
             wake, followers = wakes.of(step.name), wakes.after(step.name)
             if isinstance(step, WatchStep):
                 self._exit.callback(ends.listen(partial(_look_now, step, wake)))
-            runner = Runner(step, self.parts.clock, wake, followers=followers, meter=self.parts.metrics)
+            runner = Runner(
+                step,
+                self.parts.clock,
+                wake,
+                followers=followers,
+                meter=self.parts.metrics,
+                may_begin=self.parts.heartbeat.stands,
+            )
             runner.start()
             self._runners.append(runner)
 

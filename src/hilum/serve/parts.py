@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +21,14 @@ from hilum.clock import Clock
 from hilum.deliver.probe import ProbeStep
 from hilum.deliver.receipt import ReceiptStep
 from hilum.deliver.worker import SendStep
+from hilum.engine import attempt
 from hilum.engine.worker import SubmitStep, WatchStep
 from hilum.group.worker import CloseStep
 from hilum.job.adoption import AdoptStep
 from hilum.job.retention import RetentionStep
 from hilum.job.worker import PlanStep
 from hilum.ledger.database import Database
+from hilum.ledger.gateways import Identity
 from hilum.notify.worker import NewsStep, TellStep
 from hilum.observe.metrics import Metrics
 from hilum.observe.names import Names
@@ -32,13 +37,16 @@ from hilum.runner import Step
 from hilum.serve.configuration import Configuration
 from hilum.serve.counting import Counting
 from hilum.serve.flow import Wakes
+from hilum.serve.heartbeat import Heartbeat
 from hilum.serve.roles import ROLE_OF, Role
+from hilum.serve.takeover import Lookout, TakeOverStep, looks
 from hilum.serve.timekeeping import ClockStep
 from hilum.store.chronicle import Chronicle
 from hilum.store.disk import Watermark
 from hilum.store.pressure import DiskStep
 from hilum.store.quarantine import QuarantineStep, quarantines
 from hilum.store.receive import SpoolReceiver, Unrecorded
+from hilum.store.recovery import Recovery
 from hilum.store.senders import Booking, SenderBook, SenderStep
 from hilum.store.worker import EndStep, HeldStep, SweepStep
 from hilum.web.desk import Desk
@@ -51,8 +59,10 @@ class Parts:
         path: The file that ``settings`` came from; ``None`` = it came from nowhere.
         clock: What tells the time; ``None``: as the ledger has it.
         distrusted: Called when the ledger can only be trusted again by a new process, with the reason.
+        fenced: Called when another gateway has called this one gone, with the reason.
 
     Attributes:
+        me: Who this gateway is.
         owner: The name of this gateway in the ledger.
         roles: What it does; the rest is left to other gateways of the ledger.
         draining: Set once no more associations are taken.
@@ -68,8 +78,10 @@ class Parts:
         roles: frozenset[Role],
         clock: Clock | None,
         distrusted: Callable[[str], None],
+        fenced: Callable[[str], None],
     ) -> None:
-        self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.me = _identity(roles)
+        self.owner = self.me.id
         self.roles = roles
         self.metrics = Metrics()
         self.metrics.know(Names.of(settings))
@@ -87,6 +99,21 @@ class Parts:
         self.unrecorded: deque[Unrecorded] = deque()
         self.draining = threading.Event()
         self.stopping = threading.Event()
+        lease = timedelta(seconds=settings.ledger.lease_seconds)
+        self.heartbeat = Heartbeat(
+            database=self.database, owner=self.owner, clock=self.clock, lease=lease, fenced=fenced
+        )
+        self.takeover = TakeOverStep(
+            database=self.database,
+            me=self.me,
+            lookout=Lookout(me=self.me, every=looks(lease)),
+            recovery=self._recovery,
+            takes_jobs=Role.RUN in roles,
+        )
+
+    def _recovery(self) -> Recovery:
+        store = self.configuration.assembly.store
+        return Recovery(database=self.database, owner=self.owner, clock=self.clock, settings=store)
 
     def ledger_folder(self) -> Sequence[Path]:
         """Where the ledger is, if it is on this machine."""
@@ -104,6 +131,7 @@ class Parts:
             released=self.wakes.released,
             unrecorded=self.unrecorded,
             meter=self.metrics,
+            silent=self.heartbeat.silent,
         )
         chronicle = Chronicle(database=self.database, clock=self.clock)
         booking = Booking(book=self.senders, clock=self.clock, then=chronicle)
@@ -148,6 +176,7 @@ class Parts:
         steady = [database.clock] if self.clock is database.clock else []
         return (
             *(ClockStep(database=database, clock=clock, owner=owner) for clock in steady),
+            self.takeover,
             EndStep(unrecorded=self.unrecorded),
             self.sender_step(),
             HeldStep(
@@ -159,7 +188,11 @@ class Parts:
             ),
             CloseStep(database=database),
             PlanStep(database=database, owner=owner, settings=lambda: configuration.assembly.plan),
-            AdoptStep(database=database, settings=lambda: configuration.assembly.adoption),
+            AdoptStep(
+                database=database,
+                settings=lambda: configuration.assembly.adoption,
+                on_duty=lambda: self.takeover.leads(Role.RUN),
+            ),
             SubmitStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
             WatchStep(database=database, owner=owner, settings=lambda: configuration.assembly.engine),
             CollectStep(database=database, owner=owner, settings=lambda: configuration.assembly.results),
@@ -184,8 +217,9 @@ class Parts:
                 database=database,
                 folders=lambda: quarantines(configuration.assembly.store.spool, configuration.assembly.adoption.roots),
                 keep=lambda: configuration.assembly.engine.keep_failed,
+                on_duty=lambda: self.takeover.leads(Role.HOUSEKEEP),
             ),
-            DiskStep(database=database, full=self.watermark.full),
+            DiskStep(database=database, full=self.watermark.full, on_duty=lambda: self.takeover.leads(Role.RECEIVE)),
             NewsStep(database=database, settings=lambda: configuration.assembly.notify),
             TellStep(database=database, owner=owner, clock=self.clock, settings=lambda: configuration.assembly.notify),
         )
@@ -202,6 +236,21 @@ class Parts:
         self.metrics.know(Names.of(settings))
         self.watermark.limit(*_room(settings.storage))
         self.wakes.notify()
+
+
+def _identity(roles: frozenset[Role]) -> Identity:
+    host, process = socket.gethostname(), os.getpid()
+    name = re.sub(r"[^A-Za-z0-9.-]", "-", host)
+    stat = attempt.process_stat(process)
+    return Identity(
+        id=f"{name}-{process}-{uuid.uuid4().hex[:8]}",
+        host=host,
+        machine=attempt.machine(),
+        process=process,
+        ticks=0 if stat is None else stat[2],
+        version=version("hilum"),
+        roles=tuple(str(role) for role in Role if role in roles),
+    )
 
 
 def _room(storage: config.Storage) -> tuple[float, int]:

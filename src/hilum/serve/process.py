@@ -23,7 +23,8 @@ from hilum.serve.systemd import ServiceManager
 
 _log = structlog.get_logger(__name__)
 
-#: The exit status when the disk failed to sync the ledger: as of any command, "failed for now; try again later".
+#: The exit status when the disk failed to sync the ledger, and when another gateway has taken over from this one: as of
+#: any command, "failed for now; try again later".
 EXIT_DISTRUSTED: Final = 3
 #: How long steps may take to record what they do when the gateway stops, for the service manager's patience.
 _RECORDING: Final = timedelta(seconds=60)
@@ -46,7 +47,7 @@ def run(path: Path, *, roles: frozenset[Role] = ALL) -> int:
         _log.warning("config.warning", where=warning.where, path=warning.path, message=warning.message)
     _warn_of_roles(settings, roles)
     distrusted = partial(_end_at_once, settings.ledger.file)
-    gateway = Gateway(settings, path, roles=roles, clock=None, distrusted=distrusted)
+    gateway = Gateway(settings, path, roles=roles, clock=None, distrusted=distrusted, fenced=_end_fenced)
     manager = ServiceManager.take(os.environ)
     with arriving((signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as signals:
         _allow_many_files()
@@ -108,6 +109,12 @@ def _allow_many_files() -> None:
     """Each association needs several descriptors, and the soft limit of many systems is 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _end_fenced(why: str) -> NoReturn:
+    """All that this process has in memory belongs to others by now; what it would put in order is theirs to order."""
+    _log.critical("gateway.fenced", why=why, remedy="the gateway ends; its service manager has to start it again")
+    os._exit(EXIT_DISTRUSTED)
 
 
 def _end_at_once(ledger: Path | None, why: str) -> NoReturn:

@@ -26,6 +26,7 @@ ALL: Final = frozenset(Role)
 #: Whose work each step is, by its name; ``None``: it is about the process itself, and every gateway has it.
 ROLE_OF: Final[Mapping[str, Role | None]] = {
     "clock": None,
+    "takeover": None,
     "end": Role.RECEIVE,
     "senders": Role.RECEIVE,
     "held": Role.RECEIVE,

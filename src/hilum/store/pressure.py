@@ -24,10 +24,12 @@ class DiskStep:
 
     Attributes:
         full: Why there is no room, or ``None``.
+        on_duty: Whether this is the gateway that says so: those that share a ledger share the disks.
     """
 
     database: Database
     full: Callable[[], str | None]
+    on_duty: Callable[[], bool] = lambda: True
     name: ClassVar[str] = "disk"
     concurrency: ClassVar[int] = 1
     _said_full: bool | None = None
@@ -35,6 +37,9 @@ class DiskStep:
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[str | None]:  # noqa: ARG002
         """Why there is no room, or ``None`` for room, if that is not in the history yet."""
+        if not self.on_duty():
+            self._said_full = None  # whoever is says it meanwhile
+            return ()
         why = self.full()
         if why is None:
             self._room_since = self._room_since or now

@@ -50,11 +50,13 @@ class QuarantineStep:
     Attributes:
         folders: The quarantines.
         keep: How long things are kept there.
+        on_duty: Whether this is the gateway that does it.
     """
 
     database: Database
     folders: Callable[[], Sequence[Path]]
     keep: Callable[[], timedelta]
+    on_duty: Callable[[], bool] = lambda: True
     name: ClassVar[str] = "quarantine"
     concurrency: ClassVar[int] = 1
     _next_look: datetime = field(default=datetime.min.replace(tzinfo=UTC))
@@ -63,6 +65,9 @@ class QuarantineStep:
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Path]:  # noqa: ARG002
         """Reasons that are old enough; one look may find more than are taken."""
         waits = timedelta() < self._next_look - now <= _EVERY  # farther away: the clock was put back
+        if not self.on_duty():
+            self._found = []
+            return ()
         if not self._found and not waits:
             self._next_look = now + _EVERY
             self._found = [reason for folder in self.folders() for reason in _older(folder, now - self.keep())]

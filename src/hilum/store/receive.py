@@ -6,18 +6,20 @@ import contextlib
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from hilum.association.sink import Ending
 from hilum.clock import Clock
 from hilum.errors import HilumError, LocalError, TemporaryError
-from hilum.ledger import reception
+from hilum.ledger import gateways, reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.reception import Received, Tally
+from hilum.ledger.transition import NoSuchRowError
 from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
 from hilum.observe.datasets import log_data_set
 from hilum.observe.meter import SILENT, Meter
@@ -88,6 +90,7 @@ class SpoolReceiver:
         released: Called after an association's instances are in the ledger: wakes the steps that follow.
         unrecorded: Ends that somebody has to record later: until then windows wait for these associations.
         meter: Told how long each association waited for the disk.
+        silent: Why nothing may be acknowledged just now, or ``None``: whether this gateway is still taken for alive.
     """
 
     database: Database
@@ -98,10 +101,11 @@ class SpoolReceiver:
     released: Callable[[], None]
     unrecorded: deque[Unrecorded] = field(default_factory=deque)
     meter: Meter = SILENT
+    silent: Callable[[], str | None] = lambda: None
 
     def congested(self) -> str | None:
-        """Why there is no room, or ``None``."""
-        return self.watermark.full()
+        """Why nothing can be taken, or ``None``."""
+        return self.watermark.full() or self.silent()
 
     def open(self, association: AssociationInfo) -> SpoolSink:
         """Nothing is written until the first instance comes."""
@@ -128,7 +132,7 @@ class SpoolSink:
 
     def begin(self, request: StoreRequest) -> SpoolWriter | Answer:
         """Start an instance, or answer it at once."""
-        full = self._receiver.watermark.full()
+        full = self._receiver.congested()
         decided = policy.before(request, full=full, ignored=self.rule.ignored)
         if decided is policy.SUCCESS:
             self._ignored[request.sop_class] += 1
@@ -153,10 +157,11 @@ class SpoolSink:
     def _open_folder(self) -> AssociationFolder:
         if self._folder is None:
             self._left_something = True
-            folder = AssociationFolder(self._settings.spool, self.info, self._settings.durability)
+            owner = self._receiver.owner
+            folder = AssociationFolder(self._settings.spool, self.info, self._settings.durability, owner)
             try:
                 with self._receiver.database.note() as connection:
-                    reception.opened(connection, self.info, owner=self._receiver.owner, folder=self.info.id)
+                    reception.opened(connection, self.info, owner=owner, folder=self.info.id)
             except TemporaryError:
                 folder.remove()  # the next instance may have more luck
                 raise
@@ -181,9 +186,8 @@ class SpoolSink:
             now = self._receiver.clock()
             key = self.rule.grouping.key_of(scanned, self.info.id)
             if self.rule.grouping.window and key not in self._contributed:
-                with self._receiver.database.note() as connection:
-                    reception.contribute(connection, self.info.id, self.info.called, key, now)
-                self._contributed.add(key)
+                self._contribute(key, now)
+            self._refuse_if_silent()  # the last thing before the answer: from here on the sender relies on it
         except TemporaryError as error:
             file.discard()
             return self._refuse(_not_written(error), str(error))
@@ -204,6 +208,31 @@ class SpoolSink:
         )
         return policy.SUCCESS
 
+    def _refuse_if_silent(self) -> None:
+        silent = self._receiver.silent()
+        if silent:
+            raise TemporaryError(silent)
+
+    def _contribute(self, key: GroupKey, now: datetime) -> None:
+        try:
+            with self._receiver.database.note() as connection:
+                reception.contribute(connection, self.info.id, self.info.called, key, now)
+        except NoSuchRowError:
+            with self._receiver.database.note() as connection:
+                self._open_again(connection)
+                reception.contribute(connection, self.info.id, self.info.called, key, now)
+        self._contributed.add(key)
+
+    def _open_again(self, connection: Connection) -> None:
+        """Tell the ledger once more that this is open: a crash of the database can take back a note.
+
+        Raises:
+            TakenOverError: It is not ours any more.
+        """
+        if not gateways.stands(connection, self._receiver.owner):
+            raise reception.TakenOverError(self.info.id)
+        reception.opened(connection, self.info, owner=self._receiver.owner, folder=self.info.id)
+
     def release(self) -> None:
         """Record everything in the ledger; on return it is on disk."""
         if self._folder is None:
@@ -218,13 +247,25 @@ class SpoolSink:
 
     def _record_release(self, *, why: str = "") -> None:
         if self._received:
-            with self._receiver.database.write() as connection:
-                grouping = self.rule.grouping
-                now = self._receiver.clock()
-                reception.released(connection, self.info, self._received, grouping, self._tally(), now=now, why=why)
+            grouping, received, tally = self.rule.grouping, self._received, self._tally()
+            self._write(
+                lambda connection, now: reception.released(
+                    connection, self.info, received, grouping, tally, now=now, why=why
+                )
+            )
             self._receiver.released()
         else:
             self._forget()
+
+    def _write(self, record: Callable[[Connection, datetime], None]) -> None:
+        """Record how this ended; durable on return."""
+        try:
+            with self._receiver.database.write() as connection:
+                record(connection, self._receiver.clock())
+        except NoSuchRowError:
+            with self._receiver.database.write() as connection:
+                self._open_again(connection)
+                record(connection, self._receiver.clock())
 
     def broken(self, how: Ending, why: str) -> None:
         """Hold what was stored aside, or take it, as configured; what cannot be recorded now is recorded later."""
@@ -243,6 +284,12 @@ class SpoolSink:
         Raises:
             TemporaryError, PermanentError: Ledger or disk are unwell.
         """
+        try:
+            self._end(how, why)
+        except reception.TakenOverError as error:
+            _log.warning("association.taken_over", association=self.info.id, why=str(error))
+
+    def _end(self, how: Ending, why: str) -> None:
         if self._folder is None:
             self._leave_nothing()
         elif not self._received:
@@ -263,18 +310,13 @@ class SpoolSink:
         with contextlib.suppress(TemporaryError):  # a sync that failed is why it is held: nothing is promised of it
             self._folder.sync()
         folder = self._folder.move_to(self._settings.spool / HELD)
-        now = self._receiver.clock()
-        with self._receiver.database.write() as connection:
-            reception.broken(
-                connection,
-                self.info,
-                self._received,
-                self._tally(),
-                why=reason,
-                folder=str(folder.relative_to(self._settings.spool)),
-                remove_at=now + self._settings.aborted_retention,
-                now=now,
+        received, tally, keep = self._received, self._tally(), self._settings.aborted_retention
+        place = str(folder.relative_to(self._settings.spool))
+        self._write(
+            lambda connection, now: reception.broken(
+                connection, self.info, received, tally, why=reason, folder=place, remove_at=now + keep, now=now
             )
+        )
         self._receiver.released()
 
     def _forget(self) -> None:

@@ -25,7 +25,7 @@ from hilum.model import AssociationInfo
 from hilum.observe.durations import Durations
 from hilum.store.durable import start_writing, sync_folder
 from hilum.store.folders import move_folder, remove_folder, unwell
-from hilum.store.leftovers import write_association
+from hilum.store.leftovers import unfinished, write_association
 
 __all__ = ["AssociationFolder", "Durability", "InstanceFile"]
 
@@ -53,10 +53,14 @@ class AssociationFolder:
         waited: For the disk, in the thread of the association: once for each instance, or once for its release.
     """
 
-    def __init__(self, root: Path, info: AssociationInfo, durability: Durability) -> None:
+    def __init__(self, root: Path, info: AssociationInfo, durability: Durability, gateway: str = "") -> None:
         """Make ``<root>/<association id>/`` and its ``association.json``; on return both are on disk.
 
-        What an attempt before this one left there, because the disk would not even let it be removed, is no hindrance.
+        The folder has its name only once it says whose it is, so that no other gateway takes it for a dead one's. What
+        an attempt before this one left there, because the disk would not even let it be removed, is no hindrance.
+
+        Args:
+            gateway: To which the association has come.
 
         Raises:
             TemporaryError: They could not be made; nothing is left of them if it could be removed.
@@ -72,15 +76,19 @@ class AssociationFolder:
         self._failed: OSError | None = None  # of a sync; final, see above
         self._refused: list[str] = []  # files of refused instances that the disk would not let go
         try:
-            self.path.mkdir(mode=0o700, exist_ok=True)
             if self.path.is_symlink():
                 raise FileExistsError(errno.EEXIST, "a link stands in its place", str(self.path))
+            making = self.path if self.path.exists() else unfinished(self.path, gateway)
             try:
-                write_association(self.path, info)
-                sync_folder(self.path)
+                making.mkdir(mode=0o700, exist_ok=True)
+                write_association(making, info, gateway)
+                sync_folder(making)
+                if making != self.path:
+                    making.rename(self.path)
                 sync_folder(root)
             except OSError:
-                shutil.rmtree(self.path, ignore_errors=True)
+                for path in (making, self.path):
+                    shutil.rmtree(path, ignore_errors=True)
                 raise
         except OSError as error:
             raise unwell("the association's folder could not be made", error) from error

@@ -16,7 +16,7 @@ from hilum.ledger import audit, reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.tables import associations
-from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew
+from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew, still_held
 from hilum.model import AssociationId, AssociationInfo
 from hilum.states import Association
 from hilum.store.folders import remove_folder
@@ -100,6 +100,8 @@ class HeldStep:
         bind_contextvars(association=held.lease.id)
         held.lease.refuse_poison("accepting it" if held.accept else "removing its files")
         if not held.accept:
+            with self.database.read() as connection:
+                still_held(connection, associations, held.lease)
             remove_folder(self.spool(), held.folder)
 
     def record(self, held: Held, outcome: None, now: datetime) -> None:  # noqa: ARG002

@@ -137,6 +137,19 @@ def test_an_attempt_does_not_start_beside_the_one_before(stage: Stage) -> None:
     assert (stage.folder / "started").read_text() == "x"
 
 
+def test_an_attempt_ends_when_the_one_after_has_started_elsewhere(stage: Stage) -> None:
+    """Its machine was cut off and taken for dead: the results are those of the later one."""
+    engine = stage.engine("open('started', 'w'); wait_for('go')")
+    engine.submit(stage.run())
+    eventually((stage.folder / "started").exists, "the start")
+    (stage.folder / "run/2").mkdir()
+    (stage.folder / "run/2/started.json").write_text("{}")
+    status = end_of(engine, stage.run())
+    assert status.phase is Phase.FAILED
+    assert "another attempt has begun elsewhere" in status.reason
+    assert not (stage.folder / "output/job.done").exists()
+
+
 def test_an_attempt_that_comes_late_does_not_start_beside_the_one_after(stage: Stage) -> None:
     (stage.folder / "run/2").mkdir(parents=True)
     engine = stage.engine("open('started', 'w')")

@@ -179,7 +179,7 @@ def test_a_supervisor_on_another_machine_is_known_by_its_lock_alone(stage: Stage
     engine = stage.engine(WAITING)
     engine.submit(stage.run())
     stage.pid("pid")
-    stage.rewrite_start(boot="another")
+    stage.rewrite_start(machine="another")
     assert phase(engine, stage) is Phase.RUNNING
     (stage.folder / "go").touch()
     assert end_of(engine, stage.run()).phase is Phase.SUCCEEDED
@@ -189,20 +189,20 @@ def test_a_supervisor_on_another_machine_can_be_told_to_cancel(stage: Stage) -> 
     engine = stage.engine(WAITING)
     engine.submit(stage.run())
     pid = stage.pid("pid")
-    stage.rewrite_start(boot="another")
+    stage.rewrite_start(machine="another")
     engine.cancel(stage.run())
     assert end_of(engine, stage.run()).reason == "cancelled"
     assert not alive(pid)
 
 
-def test_a_process_id_of_another_boot_is_nobody(stage: Stage) -> None:
+def test_a_process_id_of_another_machine_or_boot_is_nobody(stage: Stage) -> None:
     engine = stage.engine(WAITING)
     os.kill(orphan(engine, stage), signal.SIGKILL)
     me = on_disk.process_stat(os.getpid())
     assert me is not None
     stage.rewrite_start(supervisor=os.getpid(), ticks=me[2])
     assert phase(engine, stage) is Phase.RUNNING
-    stage.rewrite_start(boot="another")
+    stage.rewrite_start(machine="another")
     eventually(lambda: phase(engine, stage) is Phase.LOST, "that what was killed is gone")
 
 

@@ -21,6 +21,7 @@ from hilum.ledger.dossier import dossier
 from hilum.ledger.transition import drop_leases, note
 from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
+from hilum.serve.roles import Role
 from hilum.states import Association, Delivery, Destination, Group, Job, Notice
 from stage.ledger.plans import Plan, Plans, explained
 
@@ -95,6 +96,23 @@ def _notice(number: int, state: Notice) -> dict[str, Any]:
         "examples": [],
         "due_at": LONG_AGO,
         "not_before": LONG_AGO,
+    }
+
+
+def _gateway(name: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "state": "stopped",
+        "host": "elsewhere",
+        "machine": "elsewhere",
+        "process": 1,
+        "ticks": 1,
+        "version": "1",
+        "roles": [],
+        "started_at": LONG_AGO,
+        "seen_at": LONG_AGO,
+        "seen_until": LONG_AGO,
+        "ended_at": LONG_AGO,
     }
 
 
@@ -193,6 +211,10 @@ def test_no_claim_looks_at_everything(database: Database, tmp_path: Path) -> Non
     }
     site = Site(tmp_path, {"ledger": {"url": f"sqlite:///{database.path}"}, "notifications": told})
     gateway = Gateway(site.settings, None, clock=lambda: NOW)
+    with database.write() as connection:
+        myself = _gateway(gateway.parts.owner) | {"state": "running", "roles": list(Role)}
+        connection.execute(tables.gateways.insert(), [_gateway("dead"), myself])
+        connection.execute(tables.jobs.update().values(gateway=gateway.parts.owner))
     faults: dict[str, list[str]] = {}
     idle: set[str] = set()
     try:

@@ -58,7 +58,7 @@ class Spool:
         )
 
     def start(self) -> int:
-        return self._recovery.run()
+        return self._recovery.run().count
 
 
 @pytest.fixture

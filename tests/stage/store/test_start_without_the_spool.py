@@ -66,7 +66,7 @@ def test_a_gateway_does_not_start_without_files_that_no_job_has_yet(
         recovery.run()
     assert str(disk.root / "held") in str(error.value)
     disk.mount()
-    assert recovery.run() == 0
+    assert recovery.run().count == 0
 
 
 def test_nor_without_what_is_held(recovery: Recovery, desk: Reception, disk: Disk, clock: MovableClock) -> None:
@@ -75,14 +75,14 @@ def test_nor_without_what_is_held(recovery: Recovery, desk: Reception, disk: Dis
     with pytest.raises(PermanentError, match="is its disk mounted"):
         recovery.run()
     clock.forward(60)
-    assert recovery.run() == 0  # nobody wants it any more
+    assert recovery.run().count == 0  # nobody wants it any more
 
 
 def test_an_operator_can_go_on_when_the_spool_is_lost(recovery: Recovery, desk: Reception, disk: Disk) -> None:
     desk.send("1.1")
     disk.unmount()
     (disk.root / "held").mkdir()
-    assert recovery.run() == 0
+    assert recovery.run().count == 0
 
 
 def test_a_spool_whose_files_are_all_in_jobs_may_be_empty(
@@ -91,7 +91,7 @@ def test_a_spool_whose_files_are_all_in_jobs_may_be_empty(
     desk.send("1.1")
     planning.run()
     disk.unmount()
-    assert recovery.run() == 0
+    assert recovery.run().count == 0
 
 
 def test_an_association_that_was_written_off_is_held_when_its_folder_is_there_again(
@@ -122,7 +122,7 @@ def test_an_association_that_was_written_off_is_held_when_its_folder_is_there_ag
         step.record(held, step.act(held), clock())  # type: ignore[func-returns-value]
     assert desk.row("associations").state == "removed"
     disk.mount()
-    assert recovery.run() == 1
+    assert recovery.run().count == 1
     row = desk.row("associations")
     assert (row.state, row.instances) == ("held", 1)
     assert (disk.root / row.folder / "1.dcm").is_file()

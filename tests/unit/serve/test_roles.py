@@ -16,7 +16,7 @@ from hilum.serve.roles import ALL, ROLE_OF, Role, missing, parse
 def parts(folder: Path, roles: frozenset[Role]) -> Parts:
     (folder / "app.yaml").write_text("dicom: {scp: {reject-unknown-sources: false}}\n")
     settings = config.load(folder / "app.yaml", {})
-    return Parts(settings, None, roles=roles, clock=None, distrusted=lambda _why: None)
+    return Parts(settings, None, roles=roles, clock=None, distrusted=lambda _why: None, fenced=lambda _why: None)
 
 
 def test_every_step_has_one_role_and_every_role_that_has_steps_is_there(tmp_path: Path) -> None:

@@ -88,6 +88,8 @@ def _folder_present(
     path = f"{spool}/{folder.place}"
     aside = PutAside(path=path, quarantine=quarantine, name=folder.id)
     if row is None:
+        if folder.gateway in moment.standing:
+            return None  # its first instance is just being written
         if not moment.started and (folder.told or not folder.complete):
             return None  # the next start holds it, or removes what was never answered
         return Finding(

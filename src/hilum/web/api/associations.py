@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from hilum import orders, states
 from hilum.association.observer import Tally
 from hilum.errors import PermanentError
-from hilum.ledger import annals, searches
+from hilum.ledger import annals, searches, views
 from hilum.ledger.shown import AssociationView, GroupView, HistoryLine
 from hilum.ledger.transition import NoSuchRowError
 from hilum.model import AssociationInfo
@@ -150,8 +150,10 @@ def _one(routes: APIRouter, desk: Desk) -> None:
             return Done(done=f"Association {association} is being aborted")
         with desk.database.read() as connection:
             found = searches.association(connection, association)
+            where = next((one for one in views.list_gateways(connection) if one.id == found.owner), None)
         if found.state is states.Association.OPEN and found.owner != desk.owner:
-            raise PermanentError(f"association {association} is open at gateway {found.owner}: abort it there")
+            there = "" if where is None else f" on {where.host}{where.address and f', {where.address}'}"
+            raise PermanentError(f"association {association} is open at gateway {found.owner}{there}: abort it there")
         raise PermanentError(f"association {association} is not open any more: there is nothing to abort")
 
     @routes.post(

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 
 from hilum import states
 from hilum.ledger import rates, traffic, views
+from hilum.ledger.shown import GatewayView
 from hilum.overview import Attention, Disk, Matter, look
 from hilum.web.api.destinations import DestinationStanding, standings
 from hilum.web.desk import Desk
@@ -88,6 +89,7 @@ class Status:
         owner: The name of this gateway in the ledger.
         congested: Why no new instances are taken; `null`: they are.
         attention: The most pressing first; empty when all is well.
+        gateways: Those that share the ledger, the eldest first; the answer comes from the one called `owner`.
         groups: How many are in each state; `jobs` likewise.
         queues: What waits for each step, in the order of the flow.
         minutes: What came in and went out in the last minutes, the present one last.
@@ -102,6 +104,7 @@ class Status:
     listens: str
     congested: str | None
     attention: tuple[Point, ...]
+    gateways: tuple[GatewayView, ...]
     associations: Associations
     groups: Mapping[states.Group, int]
     jobs: Mapping[states.Job, int]
@@ -133,6 +136,7 @@ def router(desk: Desk) -> APIRouter:
             listens=found.listens,
             congested=desk.congested(),
             attention=tuple(map(point, found.attention)),
+            gateways=tuple(found.gateways),
             associations=Associations(open=len(desk.talking()), held=len(found.held)),
             groups=groups,
             jobs=found.jobs,

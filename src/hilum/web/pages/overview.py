@@ -34,6 +34,7 @@ def router(desk: Desk, frame: Frame) -> APIRouter:
             "overview.html",
             "Overview",
             found=found,
+            owner=desk.owner,
             talking=desk.talking(),
             groups_open=groups[states.Group.OPEN],
             active=[(state, found.jobs[state]) for state in ACTIVE],
