@@ -18,6 +18,7 @@ from hilum.errors import HilumError, LocalError, TemporaryError
 from hilum.ledger import gateways, reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
+from hilum.ledger.port import Mode
 from hilum.ledger.reception import Received, Tally
 from hilum.ledger.transition import NoSuchRowError
 from hilum.model import Answer, AssociationInfo, GroupKey, Header, StoreRequest
@@ -214,14 +215,23 @@ class SpoolSink:
             raise TemporaryError(silent)
 
     def _contribute(self, key: GroupKey, now: datetime) -> None:
-        try:
-            with self._receiver.database.note() as connection:
-                reception.contribute(connection, self.info.id, self.info.called, key, now)
-        except NoSuchRowError:
-            with self._receiver.database.note() as connection:
-                self._open_again(connection)
-                reception.contribute(connection, self.info.id, self.info.called, key, now)
+        def contribute(connection: Connection) -> None:
+            reception.contribute(connection, self.info.id, self.info.called, key, now)
+
+        self._repeat(Mode.NOTE, contribute)
         self._contributed.add(key)
+
+    def _repeat(self, mode: Mode, record: Callable[[Connection], None]) -> None:
+        """Record it, again if another gateway was in the way, and with the note that this is open if that is gone."""
+
+        def anew(connection: Connection) -> None:
+            self._open_again(connection)
+            record(connection)
+
+        try:
+            self._receiver.database.repeat(mode, record)
+        except NoSuchRowError:
+            self._receiver.database.repeat(mode, anew)
 
     def _open_again(self, connection: Connection) -> None:
         """Tell the ledger once more that this is open: a crash of the database can take back a note.
@@ -259,13 +269,7 @@ class SpoolSink:
 
     def _write(self, record: Callable[[Connection, datetime], None]) -> None:
         """Record how this ended; durable on return."""
-        try:
-            with self._receiver.database.write() as connection:
-                record(connection, self._receiver.clock())
-        except NoSuchRowError:
-            with self._receiver.database.write() as connection:
-                self._open_again(connection)
-                record(connection, self._receiver.clock())
+        self._repeat(Mode.WRITE, lambda connection: record(connection, self._receiver.clock()))
 
     def broken(self, how: Ending, why: str) -> None:
         """Hold what was stored aside, or take it, as configured; what cannot be recorded now is recorded later."""
