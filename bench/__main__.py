@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from bench import report, session
-from bench.cluster import Clusters
 from bench.cost import Costs
 from bench.disk import Disk
 from bench.gateway import Gateways
@@ -30,8 +29,6 @@ def main() -> int:
             Costs(settings).run()
         elif sys.argv[1:] == ["disk"]:
             Disk(settings).run()
-        elif sys.argv[1:] == ["cluster"]:
-            Clusters(settings).run()
         else:
             _results(settings)
     finally:

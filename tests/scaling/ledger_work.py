@@ -13,18 +13,19 @@ from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
 
-from harness.ledgers import Ledgers
-
 from harness import sending
 from harness.data import make_series
+from harness.ledgers import Ledgers
 from harness.pacs import Pacs
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.association.server import Server
 from hilum.clock import utc_now
 from hilum.deliver import worker
+from hilum.ledger import gateways
 from hilum.runner import Step
 from hilum.serve.parts import Parts
+from hilum.serve.roles import ALL
 from scaling.statements import Asked, Counter
 
 #: So many instances, then so many more, then so many more again: what each of the last costs, each of the others does.
@@ -72,6 +73,7 @@ def ways(ledgers: Ledgers, folder: Path) -> list[Way]:
         with Pacs() as pacs:
             workflow = {"name": "copy", "clara-ae-title": "HILUM", "engine": "copy", "destination-name": "PACS"}
             keys = {"dicom": {"scu": {"destinations": [pacs.destination]}}, "workflows": [workflow]}
+            keys["ledger"] = {"lease-seconds": 3600}  # renewals come with time, not with work
             found.append(way(Site(place, keys, ledger=ledgers.url(place)), pacs, size, folder=place / "files"))
     return found
 
@@ -104,10 +106,13 @@ def _gateway(site: Site) -> Iterator[tuple[Parts, Counter]]:
     with ExitStack() as stack:
         # A parcel that is under way asks once a second whether its destination was paused: no work of a file.
         stack.enter_context(patch.object(worker, "_LOOK_SECONDS", float("inf")))
-        parts = Parts(site.settings, site.path, clock=utc_now, distrusted=_distrusted)
+        parts = Parts(site.settings, site.path, roles=ALL, clock=utc_now, distrusted=_distrusted, fenced=_distrusted)
         stack.callback(parts.database.close)
         counter = stack.enter_context(Counter(parts.database))
         parts.database.migrate()
+        with parts.database.write() as connection:
+            gateways.register(connection, parts.me, now=utc_now(), until=utc_now() + parts.heartbeat.lease)
+        parts.heartbeat.beat()
         yield parts, counter
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from scaling.figures import Figures, Point
 from scaling.ledger_work import Cost
 from scaling.statements import Asked
 
@@ -19,8 +20,9 @@ INSTANCES: Final = 200
 BYTES: Final = 520_000
 #: Connections of a gateway at most: ``ledger.connections`` and the one by which it is present.
 CONNECTIONS: Final = 25
-#: The part of a processor that a gateway may use for receiving in the busiest hour.
+#: The part of the rate of the bench that a gateway is asked for in the busiest hour.
 ROOM: Final = 0.5
+_RESULTS: Final = Path(__file__).parents[2] / "bench" / "results.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,6 @@ class Need:
     """In the busiest hour, if a rate; all rates are for a second.
 
     Attributes:
-        gateways: Each with a processor of its own.
         transactions, statements, round_trips, syncs: Asked of the database for the whole way, delivered once.
         stored: Bytes of a day.
     """
@@ -46,22 +47,24 @@ class Need:
     stored: float
 
 
-def predicted(figures: Figures, point: Point) -> float:
-    """Instances a second if all parties shared the processors without waiting for anything else."""
-    return figures.cores / point.needed
+def measured_rate() -> float:
+    """CT slices a second that one gateway took over four associations: see bench/results.md."""
+    loads = json.loads(_RESULTS.read_text(encoding="utf-8"))["loads"]
+    (load,) = (one for one in loads if one["name"] == "receive-ct-4")
+    return float(load["instances"] / load["figures"]["Hilum, instance"]["median"])
 
 
-def need(studies_a_year: int, cost: Cost, receiving: Point) -> Need:
+def need(studies_a_year: int, cost: Cost, rate: float) -> Need:
     """For so many studies a year.
 
     Args:
         cost: Of the ledger, for an association on its whole way.
-        receiving: What an instance costs a gateway.
+        rate: Instances a second that one gateway takes.
     """
     studies = studies_a_year / (DAYS * HOURS * 3600) * PEAK
     instances = studies * INSTANCES
     each = _of_a_study(cost)
-    gateways = max(2, math.ceil(instances * receiving.processor["gateways"] / ROOM))
+    gateways = max(2, math.ceil(instances / rate / ROOM))
     return Need(
         studies_a_year=studies_a_year,
         studies=studies,

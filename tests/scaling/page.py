@@ -11,15 +11,12 @@ from typing import Final
 
 from harness.ledgers import Files, Ledgers
 from harness.postgres import Server
-
 from scaling import model
-from scaling.figures import COUNTED, PARTIES, Figures, Point
 from scaling.ledger_work import PHASES, Cost, Way, costs, ways
 from scaling.statements import Asked
 
 SQLITE: Final = "SQLite"
 POSTGRES: Final = "PostgreSQL"
-_TITLES: Final = {"small": "9 KB", "ct": "512 KB"}
 _YEARS: Final = (100_000, 1_000_000, 10_000_000, 100_000_000)
 
 Rows = Iterator[Sequence[str]]
@@ -38,16 +35,12 @@ def measured() -> Ways:
             server.remove()
 
 
-def written(page: str, found: Ways, figures: Figures) -> str:
+def written(page: str, found: Ways) -> str:
     """A page with the tables as they are now."""
     by_phase = {name: costs(some) for name, some in found.items()}
     made = {
         **{f"ledger work, {name}": _table(_ledger_work(by_phase[name], some)) for name, some in found.items()},
-        "rates": _table(_rates(figures)),
-        "processors": _table(_processors(figures)),
-        "database": _table(_database(figures)),
-        "model": _table(_model(figures, by_phase[POSTGRES])),
-        "measured on": _measured_on(figures),
+        "model": _table(_model(by_phase[POSTGRES])),
     }
     for name, text in made.items():
         page = _put(page, name, text)
@@ -104,47 +97,14 @@ def _more(each: Asked, *, remote: bool) -> str:
     return ", ".join(f"{number} {name}" for name, number in parts.items() if number)
 
 
-def _setup(point: Point) -> Sequence[str]:
-    return f"{point.ledger}, {point.durability}", str(point.gateways), _TITLES[point.shape]
-
-
-def _rates(figures: Figures) -> Rows:
-    yield "", "gateways", "instances of", "instances/s", "MB/s", "slowest to fastest round", "the model says", "reached"
-    for point in figures.points:
-        low, high = point.spread
-        expected = model.predicted(figures, point)
-        yield (
-            *_setup(point),
-            f"{point.rate:,.0f}",
-            f"{point.rate * figures.bytes[point.shape] / 1e6:.0f}",
-            f"{100 * (low - 1):+.0f} % to {100 * (high - 1):+.0f} %",
-            f"{expected:,.0f}",
-            f"{100 * point.rate / expected:.0f} %",
-        )
-
-
-def _processors(figures: Figures) -> Rows:
-    yield "", "gateways", "instances of", *(f"{party}, ms" for party in PARTIES), "together, ms"
-    for point in figures.points:
-        each = (f"{1000 * point.processor[party]:.2f}" if party in point.processor else "" for party in PARTIES)
-        yield (*_setup(point), *each, f"{1000 * point.needed:.2f}")
-
-
-def _database(figures: Figures) -> Rows:
-    yield "", "gateways", "instances of", *(f"{one} for each association" for one in COUNTED)
-    for point in figures.points:
-        if point.counted:
-            yield (*_setup(point), *(f"{point.counted[one]:,.0f}" for one in COUNTED))
-
-
-def _model(figures: Figures, by_phase: Mapping[str, Cost]) -> Rows:
+def _model(by_phase: Mapping[str, Cost]) -> Rows:
     yield (
         *("studies a year", "studies/s", "instances/s", "MB/s", "gateways", "connections"),
         *("transactions/s", "statements/s", "round trips/s", "syncs/s", "stored a day"),
     )
-    receiving = figures.point(POSTGRES, 3, "instance", "ct")
+    rate = model.measured_rate()
     for studies in _YEARS:
-        need = model.need(studies, total(by_phase), receiving)
+        need = model.need(studies, total(by_phase), rate)
         rates = (need.transactions, need.statements, need.round_trips, need.syncs)
         yield (
             f"{studies:,}",
@@ -158,15 +118,6 @@ def _model(figures: Figures, by_phase: Mapping[str, Cost]) -> Rows:
         )
 
 
-def _measured_on(figures: Figures) -> str:
-    facts = ", ".join(f"{name}: {value}" for name, value in (figures.machine | figures.versions).items())
-    sent = ", ".join(f"{count:,} of {_TITLES[shape]}" for shape, count in figures.instances.items())
-    return (
-        f"Measured on {facts}. {figures.rounds} rounds, medians; {figures.associations} associations side by side send"
-        f" {sent} together. A gateway had {figures.connections:.0f} connections at most.\n"
-    )
-
-
 if __name__ == "__main__":
     page = Path(sys.argv[1]).read_text(encoding="utf-8")
-    sys.stdout.write(written(page, measured(), Figures.read()))
+    sys.stdout.write(written(page, measured()))

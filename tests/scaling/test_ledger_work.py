@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from scaling.figures import Figures
 from scaling.ledger_work import FIRST, FURTHER, RELEASE, STEPS, Cost, costs
 from scaling.page import Ways, measured, written
 from scaling.statements import Asked
@@ -51,4 +50,4 @@ def test_a_release_waits_for_the_disk_once(by_phase: Mapping[str, Cost]) -> None
 def test_the_page_says_so(found: Ways) -> None:
     """Write it anew with: scripts/generate-docs."""
     page = PAGE.read_text(encoding="utf-8")
-    assert written(page, found, Figures.read()) == page
+    assert written(page, found) == page
