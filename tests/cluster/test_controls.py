@@ -9,6 +9,9 @@ import pytest
 from cluster.controls import CONTROLS
 from crash.trials import Trial
 
+#: Three gateways, a database server and a balancer share the machine with the tests beside them.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.mark.parametrize("name", CONTROLS)
 def test_a_control_goes_wrong(name: str) -> None:

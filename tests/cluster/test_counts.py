@@ -10,6 +10,9 @@ from cluster.rig import Cluster, hall
 from crash.counts import Fault
 from crash.sender import Association, Ending, Sender
 
+#: Three gateways, a database server and a balancer share the machine with the tests beside them.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def lived() -> Iterator[Cluster]:

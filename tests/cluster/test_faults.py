@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cluster.faults import trials
 from crash.trials import total
+
+#: Three gateways, a database server and a balancer share the machine with the tests beside them.
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_what_one_gateway_leaves_another_one_ends() -> None:
