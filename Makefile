@@ -37,7 +37,7 @@ demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEE
 
 test: $(READY) lint types ## lint, types and all tests
 	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium haproxy=haproxy $(CHECKERS) \
-		$(CRASH_PROGRAMS) $(DEPLOY_PROGRAMS)
+		$(CRASH_PROGRAMS) $(CLUSTER_PROGRAMS) $(DEPLOY_PROGRAMS)
 	@scripts/setup-ray
 	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
