@@ -17,15 +17,17 @@ READY := .venv/.ready
 CHECKERS := promtool=prometheus ojph_compress=openjph-tools
 # What tests/crash hurts disks and processes with.
 CRASH_PROGRAMS := strace=strace cc=gcc mkfs.ext4=e2fsprogs mkfs.xfs=xfsprogs losetup=mount
+# What stands around several gateways.
+CLUSTER_PROGRAMS := haproxy=haproxy pg_ctlcluster=postgresql
 # What tests/deploy checks and runs deploy/ with.
 DEPLOY_PROGRAMS := systemd-analyze=systemd haproxy=haproxy kubectl=kubernetes-client
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs pictures interoperability hostile pins setup fuzz bench prove
+.PHONY: help run demo test lint types docs pictures interoperability hostile pins setup fuzz bench prove prove-cluster
 
 help: ## list the verbs
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
 
 run: $(READY) app.yaml ## start the gateway with ./app.yaml, made first if absent
 	@exec $(BIN)/hilum serve --config app.yaml
@@ -35,7 +37,7 @@ demo: $(READY) ## show the whole way of a CT series: send, segment, deliver; KEE
 
 test: $(READY) lint types ## lint, types and all tests
 	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium haproxy=haproxy $(CHECKERS) \
-		$(CRASH_PROGRAMS) $(DEPLOY_PROGRAMS)
+		$(CRASH_PROGRAMS) $(CLUSTER_PROGRAMS) $(DEPLOY_PROGRAMS)
 	@scripts/setup-ray
 	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
@@ -70,7 +72,11 @@ hostile: $(READY) ## besiege a gateway and write docs/hostile-peers.md
 
 prove: $(READY) ## kill, cut, fill, freeze and count; writes docs/reliability.md; ONLY=cuts PROVE_CUTS=1000 PROVE_WORKERS=2
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc $(CRASH_PROGRAMS)
-	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove build/reliability.jsonl docs/reliability.md
+	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove crash build/reliability.jsonl docs/reliability.md
+
+prove-cluster: $(READY) ## hurt several gateways, their database and their balancer; writes docs/reliability-cluster.md; PROVE_FAULTS=1000
+	@scripts/system-packages $(CLUSTER_PROGRAMS) $(CRASH_PROGRAMS)
+	@PYTHONPATH=tests exec $(BIN)/python -m crash.prove cluster build/reliability-cluster.jsonl docs/reliability-cluster.md
 
 pins: $(READY) ## renew requirements/*.txt from *.in; UPGRADE=1 takes the newest versions
 	@scripts/pin $(if $(filter-out 0,$(UPGRADE)),--upgrade)

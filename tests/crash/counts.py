@@ -19,6 +19,8 @@ _OF_A_JOB: Final = re.compile(
     r"job\.meta|job\.json|receipt\.json|output/job\.done"
     r"|run/[0-9]+/(lock|(started\.json|exit\.json|cancel)(\.[0-9]+)?|log\.txt|log\.old\.txt|output|output/.*)"
 )
+#: By which gateways know that a folder is the one that they share.
+_MARK: Final = ".hilum-storage"
 _OF_A_RUN: Final = re.compile(r"/run/[0-9]+/output/")
 
 
@@ -34,6 +36,9 @@ class Fault(StrEnum):
     MISSING_FILE = "rows without their file"
     PHANTOM = "never sent"
     REPEATED = "delivered again without a reason"
+    RUN_TWICE = "an attempt of a job that was run twice"
+    RUN_AGAIN = "a job that was run again although no attempt of it had failed"
+    CUT_OFF = "refused or cut off although a gateway was there to take it"
     LEDGER = "the ledger is damaged"
 
 
@@ -50,6 +55,10 @@ class Tally:
         held: Instances that are held.
         repeated: Deliveries that came more than once.
         quarantined: Files put aside as damaged.
+        jobs: Jobs.
+        run_again: Attempts of them beyond the first.
+        spanning: Groups of instances that came to more than one gateway.
+        revived: Gateways that ended by themselves and were started again.
     """
 
     faults: dict[Fault, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -60,6 +69,10 @@ class Tally:
     held: int = 0
     repeated: int = 0
     quarantined: int = 0
+    jobs: int = 0
+    run_again: int = 0
+    spanning: int = 0
+    revived: int = 0
 
     def check(self) -> None:
         """Raises if anything is wrong, with all of it."""
@@ -84,7 +97,7 @@ def count(
         held_before_release: What was acknowledged is on disk before its association is released.
         held_was_accepted: An operator has had everything taken that was held: it has to be in jobs by now.
     """
-    tally = Tally()
+    tally = Tally(jobs=len(site.jobs))
     digests = {one.uid: one.digest for told in ledger.associations for one in told.sent}
     jobs = _jobs(site, tally)
     held = _held(site, places, tally)
@@ -183,7 +196,8 @@ def _compare_rows_and_files(tally: Tally, site: Site, places: Places) -> None:
     tally.quarantined = sum(path.endswith(".dcm") for path in quarantined)
     folders = {f"{spool}held", f"{spool}quarantine"} | {spool + folder for _, folder in site.associations.values()}
     jobs = {job.folder: job for job in site.jobs if job.state != "removed"}
-    for path in site.files.keys() - quarantined - expected:
+    marks = {f"{root}/{_MARK}" for root in (places.spool, places.payloads)}
+    for path in site.files.keys() - quarantined - expected - marks:
         job = _job_of(path, places, jobs)
         if job is None or not _belongs(path.removeprefix(f"{job.folder}/"), job):
             tally.faults[Fault.UNKNOWN_FILE].append(path)

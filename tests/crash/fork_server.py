@@ -76,6 +76,10 @@ def _become_gateway(request: dict[str, Any]) -> None:
     _name_threads()
     if "CRASH_SYNCHRONOUS" in os.environ:
         _weaken_ledger(os.environ["CRASH_SYNCHRONOUS"])
+    if "CRASH_WITHOUT" in os.environ:
+        from cluster.without import take_out
+
+        take_out(os.environ["CRASH_WITHOUT"])
     if "CRASH_BUSY_SECONDS" in os.environ:
         from hilum.ledger import database
 

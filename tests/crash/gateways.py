@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,7 +34,7 @@ class StartFailedError(AssertionError):
 
 
 class ForkServer:
-    """The process that forks gateways; used by one thread at a time.
+    """The process that forks gateways.
 
     Args:
         control: Of the fault injection, which is loaded into every gateway.
@@ -55,14 +56,16 @@ class ForkServer:
                 "HILUM_LOG": "json",
             },
         )
+        self._turn = threading.Lock()
         self._answer()
 
     def request(self, **what: Any) -> dict[str, int]:
         """Ask and wait for the answer."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(what) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
+        with self._turn:
+            self._process.stdin.write(json.dumps(what) + "\n")
+            self._process.stdin.flush()
+            return self._answer()
 
     def _answer(self) -> dict[str, int]:
         assert self._process.stdout is not None

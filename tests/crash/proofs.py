@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from crash import adversities, controls
+from crash import adversities, controls, report
+from crash.disks import cannot_mount
 from crash.sweep import SWEEPS, of_a_life, of_a_start
 from crash.trials import Trial, at_random, cut, kill
 
@@ -56,8 +57,25 @@ class Part:
     units: Mapping[str, Trials]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What ``crash.prove`` runs, and what it makes of that.
+
+    Attributes:
+        parts: By name.
+        cannot_run: Why not here; empty if it can.
+        page: From the trials of each part, how many units were run with which state of Hilum, and the present state.
+        failures: From the trials of each part, why it failed; empty if it did not.
+    """
+
+    parts: Callable[[], dict[str, Part]]
+    cannot_run: Callable[[], str]
+    page: Callable[[report.Parts, Mapping[str, int], str], str]
+    failures: Callable[[report.Parts], list[str]]
+
+
 def parts() -> dict[str, Part]:
-    """All of them, as large as the environment says."""
+    """All of them, as large as ``PROVE_KILLS`` and ``PROVE_CUTS`` say."""
     made = (
         Part(name="controls", units={name: partial(one, _CONTROL_TRIALS) for name, one in _CONTROLS.items()}),
         Part(name="adversities", units=ADVERSITIES | _LONG),
@@ -110,3 +128,10 @@ def _sweeps() -> dict[str, Trials]:
             deal(f"{sweep.name}, a life with a window", partial(of_a_life, sweep, ae="WINDOW"))
             deal(f"{sweep.name}, a life, durability association", partial(of_a_life, sweep, durability="association"))
     return units
+
+
+def _cannot_run() -> str:
+    return cannot_mount("ext4") or cannot_mount("xfs")
+
+
+PROOF: Final = Proof(parts=parts, cannot_run=_cannot_run, page=report.page, failures=report.failures)

@@ -1,13 +1,15 @@
-"""The long form: runs every unit that was not run yet, then writes the page: ``python -m crash.prove LINES PAGE``.
+"""The long form: runs every unit that was not run yet, then writes the page.
 
-What came of a unit is one line of a file; a run that was interrupted goes on where it was. Lines of another state of
-Hilum are passed over, unless ``PROVE_ALSO`` names it: then the page says so. A unit that could not be finished has no
-line. ``PROVE_KILLS``, ``PROVE_CUTS`` and ``PROVE_WORKERS`` say how much, ``ONLY`` which parts.
+``python -m crash.prove PROOF LINES PAGE``: ``PROOF`` is a folder of tests that has a ``proofs.py``. What came of a unit
+is one line of a file; a run that was interrupted goes on where it was. Lines of another state of Hilum are passed over,
+unless ``PROVE_ALSO`` names it: then the page says so. A unit that could not be finished has no line. ``PROVE_WORKERS``
+says how many run at a time, ``ONLY`` which parts; how much there is of each, the proofs say.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import logging
 import multiprocessing
@@ -27,9 +29,7 @@ from typing import Any, Self
 import structlog
 
 import hilum
-from crash import report
-from crash.disks import cannot_mount
-from crash.proofs import parts
+from crash.proofs import Proof
 from crash.trials import Trial
 
 
@@ -60,21 +60,25 @@ class Unit:
 
 
 def main() -> None:
-    lines, page = map(Path, sys.argv[1:])
+    name, lines, page = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    proof = _proof(name)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for kind in ("ext4", "xfs"):
-        if why := cannot_mount(kind):
-            raise SystemExit(f"this {why}")
-    wanted = os.environ.get("ONLY", "").split() or list(parts())
-    if unknown := set(wanted) - parts().keys():
-        raise SystemExit(f"ONLY={' '.join(unknown)}: there are {', '.join(parts())}")
+    if why := proof.cannot_run():
+        raise SystemExit(f"this {why}")
+    parts = proof.parts()
+    wanted = os.environ.get("ONLY", "").split() or list(parts)
+    if unknown := set(wanted) - parts.keys():
+        raise SystemExit(f"ONLY={' '.join(unknown)}: there are {', '.join(parts)}")
     lines.parent.mkdir(parents=True, exist_ok=True)
     source = _digest_of_hilum()
     sources = (source, *os.environ.get("PROVE_ALSO", "").split())
     unfinished = []
     with lines.open("a", encoding="utf-8") as file:
         file.write("\n")  # the last line of an interrupted run may have no end
-        for unit in _run(wanted, source, {(one.part, one.name) for one in _counted(lines, sources)}):
+        done = {(one.part, one.name) for one in _counted(lines, sources)}
+        left = [(part, unit) for part in wanted for unit in parts[part].units if (part, unit) not in done]
+        print(f"{len(left)} units to run; {len(done)} are done", flush=True)
+        for unit in _run(name, left, source):
             if unit.error:
                 unfinished.append(f"{unit.part}: {unit.name}: {unit.error}")
             else:
@@ -82,24 +86,27 @@ def main() -> None:
                 file.flush()
     units = _counted(lines, sources)
     states = Counter(unit.source for unit in units)
-    page.write_text(report.page({name: _trials(units, name) for name in parts()}, states, source), encoding="utf-8")
+    page.write_text(proof.page({part: _trials(units, part) for part in parts}, states, source), encoding="utf-8")
     print(f"wrote {page}")
-    if failures := [*report.failures({name: _trials(units, name) for name in wanted}), *unfinished]:
+    if failures := [*proof.failures({part: _trials(units, part) for part in wanted}), *unfinished]:
         raise SystemExit("\n".join(failures))
+
+
+def _proof(name: str) -> Proof:
+    proof: Proof = importlib.import_module(f"{name}.proofs").PROOF
+    return proof
 
 
 def _trials(units: Sequence[Unit], part: str) -> list[Trial]:
     return [trial for unit in units if unit.part == part for trial in unit.trials]
 
 
-def _run(wanted: Sequence[str], source: str, done: Collection[tuple[str, str]]) -> Iterator[Unit]:
-    """Those that are left, several at a time; each as it comes to its end."""
-    left = [(part, name) for part in wanted for name in parts()[part].units if (part, name) not in done]
+def _run(proof: str, left: Collection[tuple[str, str]], source: str) -> Iterator[Unit]:
+    """Units by part and name, several at a time; each as it comes to its end."""
     workers = int(os.environ.get("PROVE_WORKERS") or os.cpu_count() or 1)
-    print(f"{len(left)} units to run, {workers} at a time; {len(done)} are done", flush=True)
     begun = time.monotonic()
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running: list[Future[Unit]] = [pool.submit(run_unit, part, name, source) for part, name in left]
+        running: list[Future[Unit]] = [pool.submit(run_unit, proof, part, name, source) for part, name in left]
         try:
             for number, future in enumerate(as_completed(running), 1):
                 unit = future.result()
@@ -110,7 +117,7 @@ def _run(wanted: Sequence[str], source: str, done: Collection[tuple[str, str]]) 
             pool.shutdown(cancel_futures=True)
 
 
-def run_unit(part: str, name: str, source: str) -> Unit:
+def run_unit(proof: str, part: str, name: str, source: str) -> Unit:
     """In a process of its own, which may run several."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that file systems are unmounted
     # What is done in an operator's place is logged as the gateway logs it.
@@ -119,7 +126,7 @@ def run_unit(part: str, name: str, source: str) -> Unit:
     trials: list[Trial] = []
     error = ""
     try:
-        for trial in parts()[part].units[name]():
+        for trial in _proof(proof).parts()[part].units[name]():
             trials.append(trial)  # noqa: PERF402  what came before an error is kept
     except Exception:  # noqa: BLE001  one that fails is told with the others
         error = traceback.format_exc()[-4000:]

@@ -1,4 +1,4 @@
-"""What there is of a site after a fault: read from its SQLite file and its folders, with no code of the gateway."""
+"""What there is of a site after a fault: read from its database and its folders, with no code of the gateway."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+import psycopg
 
 
 class NotYetError(Exception):
@@ -38,9 +40,13 @@ _SET_ASIDE: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where a site keeps things."""
+    """Where a site keeps things.
 
-    ledger: Path
+    Attributes:
+        ledger: A file of SQLite, or the URL of a database on a PostgreSQL server.
+    """
+
+    ledger: Path | str
     spool: Path
     payloads: Path
 
@@ -103,8 +109,9 @@ def read_site(places: Places) -> Site:
     site = Site()
     try:
         with _opened(places) as connection:
-            connection.execute("BEGIN")
-            site.integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            if isinstance(connection, sqlite3.Connection):
+                connection.execute("BEGIN")
+                site.integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
             _read_rows(connection, site)
     except NotYetError as error:
         site.integrity = str(error)
@@ -117,7 +124,23 @@ def read_site(places: Places) -> Site:
     return site
 
 
-def _read_rows(connection: sqlite3.Connection, site: Site) -> None:
+def one(places: Places, query: str, *values: object) -> int:
+    """The only number that a query finds."""
+    with _opened(places) as connection:
+        (number,) = connection.execute(query, values).fetchone()
+    return int(number)
+
+
+def failures(places: Places) -> dict[str, int]:
+    """How many attempts of each job have failed, by its id."""
+    with _opened(places) as connection:
+        query = (
+            "SELECT subject, count(*) FROM history WHERE machine = 'job' AND event = 'attempt failed' GROUP BY subject"
+        )
+        return dict(connection.execute(query).fetchall())
+
+
+def _read_rows(connection: Any, site: Site) -> None:
     for key, state, folder in connection.execute("SELECT id, state, folder FROM associations WHERE spooled"):
         site.associations[key] = state, folder
     for association, number, uid in connection.execute("SELECT association_id, number, sop_instance FROM instances"):
@@ -142,12 +165,20 @@ def _read_rows(connection: sqlite3.Connection, site: Site) -> None:
 
 
 @contextmanager
-def _opened(places: Places) -> Iterator[sqlite3.Connection]:
-    """The ledger, read-only: the last one to close it after writing would tidy up what a fault has left.
+def _opened(places: Places) -> Iterator[Any]:
+    """The ledger, read-only: the last one to close a file after writing would tidy up what a fault has left.
 
     Raises:
         NotYetError: See there.
     """
+    if isinstance(places.ledger, str):
+        try:
+            with psycopg.connect(places.ledger.replace("+psycopg", "")) as server:
+                server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                yield server
+        except (psycopg.OperationalError, psycopg.errors.UndefinedTable) as error:
+            raise NotYetError(f"the ledger cannot be read: {error}") from error
+        return
     try:
         with closing(
             sqlite3.connect(f"file:{places.ledger}?mode=ro", uri=True, timeout=10, isolation_level=None)

@@ -100,16 +100,21 @@ def page(parts: Parts, states: Mapping[str, int], state: str) -> str:
         states: How many units were run with which state of Hilum.
         state: The present one.
     """
-    made = datetime.now(UTC).date().isoformat()
-    machine = (
-        f"Linux {platform.release().split('-')[0]}, {os.cpu_count()} processors, Python {platform.python_version()}"
-    )
     return (
-        f"{_INTRODUCTION}Run on {made}: {machine}.{_states(states, state)}\n\n"
+        f"{_INTRODUCTION}{when_and_where(states, state)}\n\n"
         f"{_RANDOM}{_random((*parts['kills'], *parts['cuts']))}"
         f"\n{_SWEEPS}{_sweeps(parts['sweeps'])}\n{_ADVERSITIES}{_adversities(parts['adversities'])}"
         f"\n{_CONTROLS}{_controls(parts['controls'])}\n## Recovery\n\n{_recovery(parts)}\n{_LIMITS}"
     )
+
+
+def when_and_where(states: Mapping[str, int], state: str) -> str:
+    """When something was run, on which machine, with which states of the code."""
+    made = datetime.now(UTC).date().isoformat()
+    machine = (
+        f"Linux {platform.release().split('-')[0]}, {os.cpu_count()} processors, Python {platform.python_version()}"
+    )
+    return f"Run on {made}: {machine}.{_states(states, state)}"
 
 
 def _states(states: Mapping[str, int], state: str) -> str:
@@ -132,7 +137,7 @@ def failures(parts: Parts) -> list[str]:
         for kind, number in wrong(trials).items()
     ]
     found += [f"{name}: nothing was run" for name, trials in parts.items() if not trials]
-    for what, trials in _by_what(parts.get("controls", ())).items():
+    for what, trials in by_what(parts.get("controls", ())).items():
         if not _lost(trials):
             found.append(f"{what}: nothing was lost, so that the other counts prove nothing")
     return found
@@ -141,7 +146,7 @@ def failures(parts: Parts) -> list[str]:
 def _random(trials: Sequence[Trial]) -> str:
     lost = (Fault.NO_JOB, Fault.NOT_HELD)
     columns: dict[str, Callable[[Sequence[Trial]], object]] = {
-        "faults": _faults,
+        "faults": number_of_faults,
         "acknowledged": lambda some: total(some, "acknowledged"),
         "of these released": lambda some: total(some, "released"),
         "**lost**": lambda some: sum(wrong(some).get(kind, 0) for kind in lost),
@@ -152,46 +157,48 @@ def _random(trials: Sequence[Trial]) -> str:
             wrong(some).get(kind, 0) for kind in (Fault.MISSING_FILE, Fault.UNKNOWN_FILE)
         ),
         "never sent": lambda some: wrong(some).get(Fault.PHANTOM, 0),
-        "loss per fault, 95 %": _bound,
+        "loss per fault, 95 %": bound,
     }
-    grouped = _by_what(trials)
-    rows = [[what, *(_shown(column(some)) for column in columns.values())] for what, some in grouped.items()]
-    text = _table(["", *columns], rows)
+    grouped = by_what(trials)
+    rows = [[what, *(shown(column(some)) for column in columns.values())] for what, some in grouped.items()]
+    text = table(["", *columns], rows)
     repeated, doubtful = total(trials, "repeated"), total(trials, "unknown_outcomes")
     unknown, found = total(trials, "unknown"), total(trials, "found_unknown")
     return (
         f"{text}\nThe last column is the rule of three: after so many faults without a loss, the chance that one loses"
-        f" something is, with 95 % confidence, below this.\n\nOf {_shown(unknown)} instances the sender had no answer"
-        f" that counts; {_shown(found)} of them were there, whole. Deliveries that came twice: {_shown(repeated)}, all"
-        f" among the {_shown(doubtful)} whose outcome could not be known. Set aside for an operator:"
-        f" {_shown(sum(len(one.set_aside) for one in trials))}.\n"
+        f" something is, with 95 % confidence, below this.\n\nOf {shown(unknown)} instances the sender had no answer"
+        f" that counts; {shown(found)} of them were there, whole. Deliveries that came twice: {shown(repeated)}, all"
+        f" among the {shown(doubtful)} whose outcome could not be known. Set aside for an operator:"
+        f" {shown(sum(len(one.set_aside) for one in trials))}.\n"
     )
 
 
-def _bound(trials: Sequence[Trial]) -> str:
+def bound(trials: Sequence[Trial]) -> str:
+    """Below which chance a fault loses something, by the rule of three."""
     if any(trial.faults for trial in trials):
         return "-"
-    return f"< {300 / max(1, _faults(trials)):.2f} %"
+    return f"< {300 / max(1, number_of_faults(trials)):.2f} %"
 
 
-def _faults(trials: Iterable[Trial]) -> int:
+def number_of_faults(trials: Iterable[Trial]) -> int:
+    """Counts after which something was hurt."""
     return sum(trial.is_fault for trial in trials)
 
 
 def _sweeps(trials: Sequence[Trial]) -> str:
     steps = ("start", "receive", "release", "group", "job creation", "engine", "results", "deliver", "receipt", "sweep")
     rows = []
-    for what, some in _by_what(trials).items():
+    for what, some in by_what(trials).items():
         points: dict[str, list[tuple[str, ...]]] = defaultdict(list)
         for trial in some:
             if trial.point:
                 points[trial.point[0] if trial.point[0] in steps else "others"].append(trial.point)
         cells = [f"{len(points[step])} ({len({*points[step]})})" if points[step] else "" for step in (*steps, "others")]
-        rows.append([what, str(sum(map(len, points.values()))), *cells, _shown(sum(wrong(some).values()))])
+        rows.append([what, str(sum(map(len, points.values()))), *cells, shown(sum(wrong(some).values()))])
     left = total(trials, "left")
     return (
-        _table(["", "points", *steps, "others", "**wrong**"], rows)
-        + f"\nWrong is any of the counts above. While the disk failed, {_shown(left)} files could not be removed; they"
+        table(["", "points", *steps, "others", "**wrong**"], rows)
+        + f"\nWrong is any of the counts above. While the disk failed, {shown(left)} files could not be removed; they"
         " were gone after the next start, or lie in the folder of a held association and go with it. Others are steps"
         " that only look whether there is something to do.\n"
     )
@@ -199,19 +206,19 @@ def _sweeps(trials: Sequence[Trial]) -> str:
 
 def _adversities(trials: Sequence[Trial]) -> str:
     rows = [
-        [what, *map(_shown, (total(some, "acknowledged"), total(some, "unknown"), sum(wrong(some).values())))]
-        for what, some in _by_what(trials).items()
+        [what, *map(shown, (total(some, "acknowledged"), total(some, "unknown"), sum(wrong(some).values())))]
+        for what, some in by_what(trials).items()
     ]
-    return _table(["", "acknowledged", "refused or unanswered", "**wrong**"], rows)
+    return table(["", "acknowledged", "refused or unanswered", "**wrong**"], rows)
 
 
 def _controls(trials: Sequence[Trial]) -> str:
     rows = []
-    for what, some in _by_what(trials).items():
+    for what, some in by_what(trials).items():
         acknowledged, lost = total(some, "acknowledged"), _lost(some)
         share = f"{100 * lost / max(1, acknowledged):.0f} %"
-        rows.append([what.removeprefix("control: "), _shown(len(some)), _shown(acknowledged), _shown(lost), share])
-    return _table(["", "power cuts", "acknowledged", "**lost**", ""], rows)
+        rows.append([what.removeprefix("control: "), shown(len(some)), shown(acknowledged), shown(lost), share])
+    return table(["", "power cuts", "acknowledged", "**lost**", ""], rows)
 
 
 def _lost(trials: Iterable[Trial]) -> int:
@@ -226,35 +233,35 @@ def _recovery(parts: Parts) -> str:
         if trials:
             listening = [trial.listening for trial in trials]
             drained = [trial.listening + trial.drained for trial in trials]
-            rows.append(
-                [f"after {name}", _shown(len(trials)), *map(_seconds, (*_spread(listening), *_spread(drained)))]
-            )
+            rows.append([f"after {name}", shown(len(trials)), *map(seconds, (*spread(listening), *spread(drained)))])
     columns = ["", "starts", "listening, median", "worst", "all work done, median", "worst"]
     return (
-        _table(columns, rows)
+        table(columns, rows)
         + "\nSeconds from the start of the process; imports, about one more, are not in it: the process is forked.\n"
     )
 
 
-def _spread(numbers: Sequence[float]) -> tuple[float, float]:
+def spread(numbers: Sequence[float]) -> tuple[float, float]:
+    """Median and worst."""
     return statistics.median(numbers), max(numbers)
 
 
-def _seconds(number: float) -> str:
+def seconds(number: float) -> str:
     return f"{number:.2f}"
 
 
-def _by_what(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
+def by_what(trials: Iterable[Trial]) -> dict[str, list[Trial]]:
     grouped: dict[str, list[Trial]] = defaultdict(list)
     for trial in trials:
         grouped[trial.what].append(trial)
     return dict(sorted(grouped.items()))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """In Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -63,11 +63,11 @@ class Recovery:
 
     Attributes:
         listening: Seconds until associations were accepted.
-        drained: Seconds until everything had come to its end.
+        taken_over: Seconds until nothing belonged any more to a gateway that was gone; 0: nobody waited for that.
     """
 
     listening: float
-    drained: float = 0.0
+    taken_over: float = 0.0
 
 
 class Rig:

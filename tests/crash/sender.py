@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,12 +55,16 @@ class Association:
     """What was said on one association.
 
     Attributes:
+        ending: How it was meant to end.
+        meant: How many instances were to be sent.
         released_at: When A-RELEASE-RP had been read, monotonic.
         release_asked_at: When A-RELEASE-RQ was about to be sent, monotonic.
         refusals: Statuses other than success.
     """
 
     ae: str
+    ending: Ending = Ending.RELEASE
+    meant: int = 0
     sent: list[Sent] = field(default_factory=list)
     release_asked_at: float = _NEVER
     released_at: float = _NEVER
@@ -69,6 +73,12 @@ class Association:
     @property
     def is_released(self) -> bool:
         return self.released_at < _NEVER
+
+    @property
+    def went_well(self) -> bool:
+        """Everything was taken, and it ended as it was meant to."""
+        taken = sum(one.is_acknowledged for one in self.sent)
+        return taken == self.meant and (self.is_released or self.ending is not Ending.RELEASE)
 
 
 @dataclass
@@ -130,7 +140,8 @@ class Sender:
         self, sizes: Iterable[int], *, ae: str = "HILUM", ending: Ending = Ending.DROP, study: str | None = None
     ) -> Iterator[Association]:
         """The same, with time for something else before it is ended."""
-        told = Association(ae)
+        sizes = list(sizes)
+        told = Association(ae, ending=ending, meant=len(sizes))
         self._ledger.associations.append(told)
         well: RawPeer | None = None
         with ExitStack() as connected:
@@ -171,16 +182,31 @@ class Sender:
 
 
 class Load:
-    """Several senders at once, without a pause, until they are told to stop or the gateway is gone.
+    """Several senders at once until they are told to stop, or until nobody answers any more.
 
     Args:
         aes: AE titles to send to, each association to one of them.
+        pause: Seconds between two associations of a sender, on average.
+        patience: Seconds that a sender waits for an answer, each association one of these.
+        steadfast: They go on although nobody answers.
     """
 
-    def __init__(self, ledger: Ledger, port: int, *, aes: tuple[str, ...], senders: int = 3) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        port: int,
+        *,
+        aes: tuple[str, ...],
+        senders: int = 3,
+        pause: float = 0.0,
+        patience: Sequence[float] = (10.0,),
+        steadfast: bool = False,
+    ) -> None:
         self._over = threading.Event()
-        self._sender = Sender(ledger, port)
+        self._senders = [Sender(ledger, port, seconds=seconds) for seconds in patience]
         self._aes = aes
+        self._pause = pause
+        self._steadfast = steadfast
         self._studies = [new_uid() for _ in range(2)]
         self._threads = [threading.Thread(target=self._send) for _ in range(senders)]
 
@@ -200,6 +226,7 @@ class Load:
             ending = random.choices(list(Ending), (8, 1, 1))[0]
             ae = random.choice(self._aes)
             study = random.choice(self._studies) if random.random() < 0.7 else None
-            told = self._sender.association(sizes, ae=ae, ending=ending, study=study)
-            if not told.sent:
-                return  # nobody listens any more
+            told = random.choice(self._senders).association(sizes, ae=ae, ending=ending, study=study)
+            if not (told.sent or self._steadfast):
+                return
+            self._over.wait(random.uniform(0, 2 * self._pause))

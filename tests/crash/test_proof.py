@@ -47,5 +47,5 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_a_unit_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove.signal, "signal", lambda *_: None)
-    unit = prove.run_unit("kills", "no such unit", "now")
+    unit = prove.run_unit("crash", "kills", "no such unit", "now")
     assert "KeyError" in unit.error

@@ -41,6 +41,7 @@ class Trial:
         unknown_outcomes: Answers of the PACS that were not read, or of which the note was lost.
         set_aside: What an operator had to ask for again.
         left: Files without a row after the disk had failed that went with the next start, or go with a held folder.
+        taken_over: Seconds from the end of a gateway until nothing belonged to it any more; 0: nobody waited for that.
     """
 
     what: str
@@ -57,6 +58,11 @@ class Trial:
     quarantined: int = 0
     set_aside: tuple[str, ...] = ()
     left: int = 0
+    jobs: int = 0
+    run_again: int = 0
+    spanning: int = 0
+    revived: int = 0
+    taken_over: float = 0.0
     listening: float = 0.0
     drained: float = 0.0
 
@@ -75,7 +81,10 @@ class Trial:
         assert not self.faults, f"{self.what} at {self.point}: {self.faults}"
 
 
-_COUNTED: Final = ("acknowledged", "released", "unknown", "found_unknown", "held", "repeated", "quarantined")
+_COUNTED: Final = (
+    *("acknowledged", "released", "unknown", "found_unknown", "held", "repeated", "quarantined"),
+    *("jobs", "run_again", "spanning", "revived"),
+)
 
 
 class Series:
@@ -117,6 +126,7 @@ class Series:
             unknown_outcomes=outcomes,
             set_aside=set_aside,
             left=len(left),
+            taken_over=recovery.taken_over if recovery else 0.0,
             listening=recovery.listening if recovery else 0.0,
             drained=drained,
         )

@@ -30,6 +30,8 @@ from hilum.retry import RetryAt
 
 #: How soon a parcel that is under way ends after somebody paused its destination.
 _LOOK_SECONDS: Final = 1.0
+#: How often in a row another gateway may be quicker before this one rests.
+_RACES: Final = 3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,24 +94,26 @@ class SendStep:
         return parcels
 
     def _claim_one(self, now: datetime, until: datetime) -> dispatch.Parcel | None:
-        avoid = self._traffic.full(self._most())
-        with self.database.read() as connection:
-            self._traffic.slow(destinations.names_not_up(connection))
-            due = dispatch.next_due(connection, now, avoid)
-        if due is None or due > now:
-            return None
-        with self.database.write() as connection:
-            parcel = dispatch.claim_parcel(
-                connection,
-                owner=self.owner,
-                now=now,
-                until=until,
-                avoid=avoid,
-                newest_first=lambda destination: policy.newest_first(self._traffic.served(destination)),
-            )
-        if parcel is not None:
-            self._traffic.begin(_key(parcel), parcel.destination)
-        return parcel
+        for _ in range(_RACES):
+            avoid = self._traffic.full(self._most())
+            with self.database.read() as connection:
+                self._traffic.slow(destinations.names_not_up(connection))
+                due = dispatch.next_due(connection, now, avoid)
+            if due is None or due > now:
+                return None
+            with self.database.write() as connection:
+                parcel = dispatch.claim_parcel(
+                    connection,
+                    owner=self.owner,
+                    now=now,
+                    until=until,
+                    avoid=avoid,
+                    newest_first=lambda destination: policy.newest_first(self._traffic.served(destination)),
+                )
+            if parcel is not None:
+                self._traffic.begin(_key(parcel), parcel.destination)
+                return parcel
+        return None
 
     def _most(self) -> int:
         """Parcels that one destination may have under way.

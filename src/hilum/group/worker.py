@@ -27,7 +27,7 @@ class CloseStep:
             if not grouping.anything_due(connection, now):
                 return ()
         with self.database.write() as connection:
-            due = grouping.due(connection, now, 100)
+            due = grouping.take_due(connection, now, 100)
             for group in due:
                 why = "no instance came for the length of the window"
                 grouping.close(connection, group, GroupEvent.WINDOW_ENDED, now=now, why=why)

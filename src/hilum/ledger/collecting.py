@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, select
 
 from hilum import states
 from hilum.ledger.tables import deliveries, jobs, results
@@ -83,15 +84,11 @@ def _insert(
     if not found:
         return
     rows = [{"job_id": job} | {name: getattr(result, name) for name in NewResult.__slots__} for result in found]
-    made = results.insert().returning(results.c.id, sort_by_parameter_order=True)
-    ids = connection.execute(made, rows).scalars().all()
+    made = _ids(connection, results, job, rows)
     same = {"job_id": job, "state": states.Delivery.DUE, "queued_at": now, "not_before": now}
     # By result and not by destination: ids follow the order in which they are sent.
-    due = [same | {"result_id": one, "destination": destination} for one in ids for destination in destinations]
-    if not due:
-        return
-    made = deliveries.insert().returning(deliveries.c.id, sort_by_parameter_order=True)
-    numbers = connection.execute(made, due).scalars().all()
+    due = [same | {"result_id": one, "destination": destination} for one in made for destination in destinations]
+    numbers = _ids(connection, deliveries, job, due)
     born_all(
         connection,
         deliveries,
@@ -99,3 +96,14 @@ def _insert(
         {number: f"for {row['destination']}" for number, row in zip(numbers, due, strict=True)},
         now=now,
     )
+
+
+def _ids(connection: Connection, table: Table, job: str, rows: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    """Insert all the rows that a job will ever have; their ids, in the same order.
+
+    Two statements for any number of them: asked to return the ids, most drivers insert one row at a time.
+    """
+    if not rows:
+        return ()
+    connection.execute(table.insert(), rows)
+    return connection.execute(select(table.c.id).where(table.c.job_id == job).order_by(table.c.id)).scalars().all()

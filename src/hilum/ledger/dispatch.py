@@ -83,6 +83,9 @@ def claim_parcel(
     died goes by itself, and only if no other such file is under way: it is known then which of them did it, and no
     other is blamed.
 
+    Returns:
+        ``None``: nothing is due, or another gateway was quicker.
+
     Args:
         avoid: Destinations that are not to be used now; those that are down or paused never are.
         newest_first: For a destination, whether it gets the newest of what was never tried instead of the oldest.
@@ -105,7 +108,7 @@ def claim_parcel(
     leased = claim(
         connection, deliveries, wanted, owner=owner, now=now, until=until, limit=PARCEL, order_by=[deliveries.c.id]
     )
-    if not leased:  # another gateway was quicker
+    if not leased:
         return None
     if not first.begun:
         # Only what is on its way has been begun (``begins``): a crash must not throw suspicion on a whole parcel.

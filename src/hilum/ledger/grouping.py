@@ -1,7 +1,7 @@
 """Which group an instance joins, decided in the transaction that accepts it.
 
-``place`` is the only code that puts instances into groups. It runs inside the transaction of a release, so it always
-sees every group that is open and none that another association is about to close.
+``place`` is the only code that puts instances into groups. It runs inside the transaction of a release and locks each
+group that it finds open: whoever wants to close it waits until the instances are in it, and is waited for otherwise.
 """
 
 from __future__ import annotations
@@ -153,8 +153,16 @@ def _group_for(
 ) -> tuple[GroupId, bool]:
     last = max(one.received_at for one in members)
     closes_at = last + grouping.window
-    if grouping.window and (found := _join(connection, info.called, key, last, closes_at)) is not None:
-        return found, False
+    if grouping.window:
+        standing = select(groups.c.id, groups.c.closes_at, groups.c.last_received_at)
+        found = connection.execute(locked(standing.where(_is_open(info.called, key)))).one_or_none()
+        if found is not None:
+            connection.execute(
+                update(groups)
+                .where(groups.c.id == found.id)
+                .values(closes_at=max(closes_at, found.closes_at), last_received_at=max(last, found.last_received_at))
+            )
+            return GroupId(found.id), False
     state = states.Group.OPEN if grouping.window else states.Group.CLOSED
     row = {
         "state": state,
@@ -175,17 +183,6 @@ def _group_for(
     group = GroupId(connection.execute(groups.insert().returning(groups.c.id).values(row)).scalar_one())
     born(connection, groups, group, row, now=now, why=f"association {info.id} was released")
     return group, True
-
-
-def _join(connection: Connection, ae: str, key: GroupKey, last: datetime, closes_at: datetime) -> GroupId | None:
-    """The open group of a key, which nobody closes or fills until the transaction ends; it stays open as long."""
-    query = select(groups.c.id, groups.c.closes_at, groups.c.last_received_at).where(_is_open(ae, key))
-    found = connection.execute(locked(query)).one_or_none()
-    if found is None:
-        return None
-    times = {"closes_at": max(closes_at, found.closes_at), "last_received_at": max(last, found.last_received_at)}
-    connection.execute(update(groups).where(groups.c.id == found.id).values(**times))
-    return GroupId(found.id)
 
 
 def _present(connection: Connection, group: GroupId, uids: Sequence[str]) -> dict[str, AnyRow]:
@@ -269,8 +266,8 @@ def no_contributor() -> Any:  # noqa: ANN401  an SQL expression
 
 def close_if_over(connection: Connection, ae: str, key: GroupKey, now: datetime) -> None:
     """Close the window of a key that ran out and has not been closed yet."""
-    query = select(groups.c.id).where(_is_open(ae, key), groups.c.closes_at <= now, no_contributor())
-    over = connection.execute(locked(query, of=groups)).one_or_none()
+    window = select(groups.c.id).where(_is_open(ae, key), groups.c.closes_at <= now, no_contributor())
+    over = connection.execute(locked(window, of=groups)).one_or_none()
     if over is not None:
         close(connection, GroupId(over.id), states.GroupEvent.WINDOW_ENDED, now=now)
 
@@ -286,21 +283,17 @@ def close(connection: Connection, group: GroupId, event: states.GroupEvent, *, n
 
 def anything_due(connection: Connection, now: datetime) -> bool:
     """Whether there is a group whose window ran out."""
-    return connection.execute(_due(now, 1)).first() is not None
+    return connection.execute(_due(now).limit(1)).first() is not None
 
 
-def due(connection: Connection, now: datetime, limit: int) -> Sequence[GroupId]:
-    """Groups whose window ran out, the longest overdue first; nobody fills or closes them until the transaction ends.
-
-    Those that somebody fills or closes just now are left out.
-    """
-    rows = connection.execute(locked(_due(now, limit), of=groups, skip=True))
-    return [GroupId(row.id) for row in rows]
+def take_due(connection: Connection, now: datetime, limit: int) -> Sequence[GroupId]:
+    """Groups whose window ran out, the longest overdue first; nobody else closes them or adds to them from now on."""
+    return [GroupId(row.id) for row in connection.execute(locked(_due(now).limit(limit), of=groups, skip=True))]
 
 
-def _due(now: datetime, limit: int) -> Select[int]:
+def _due(now: datetime) -> Select[Any]:
     over = (groups.c.state == states.Group.OPEN, groups.c.closes_at <= now, no_contributor())
-    return select(groups.c.id).where(*over).order_by(groups.c.closes_at).limit(limit)
+    return select(groups.c.id).where(*over).order_by(groups.c.closes_at)
 
 
 def next_closing(connection: Connection) -> datetime | None:

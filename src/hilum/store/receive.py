@@ -215,16 +215,23 @@ class SpoolSink:
             raise TemporaryError(silent)
 
     def _contribute(self, key: GroupKey, now: datetime) -> None:
-        info = self.info
-        try:
-            self._receiver.database.repeat(
-                Mode.NOTE, lambda connection: reception.contribute(connection, info.id, info.called, key, now)
-            )
-        except NoSuchRowError:
-            with self._receiver.database.note() as connection:
-                self._open_again(connection)
-                reception.contribute(connection, self.info.id, self.info.called, key, now)
+        def contribute(connection: Connection) -> None:
+            reception.contribute(connection, self.info.id, self.info.called, key, now)
+
+        self._repeat(Mode.NOTE, contribute)
         self._contributed.add(key)
+
+    def _repeat(self, mode: Mode, record: Callable[[Connection], None]) -> None:
+        """Record it, again if another gateway was in the way, and with the note that this is open if that is gone."""
+
+        def anew(connection: Connection) -> None:
+            self._open_again(connection)
+            record(connection)
+
+        try:
+            self._receiver.database.repeat(mode, record)
+        except NoSuchRowError:
+            self._receiver.database.repeat(mode, anew)
 
     def _open_again(self, connection: Connection) -> None:
         """Tell the ledger once more that this is open: a crash of the database can take back a note.
@@ -262,13 +269,7 @@ class SpoolSink:
 
     def _write(self, record: Callable[[Connection, datetime], None]) -> None:
         """Record how this ended; durable on return."""
-        database, clock = self._receiver.database, self._receiver.clock
-        try:
-            database.repeat(Mode.WRITE, lambda connection: record(connection, clock()))
-        except NoSuchRowError:
-            with database.write() as connection:
-                self._open_again(connection)
-                record(connection, clock())
+        self._repeat(Mode.WRITE, lambda connection: record(connection, self._receiver.clock()))
 
     def broken(self, how: Ending, why: str) -> None:
         """Hold what was stored aside, or take it, as configured; what cannot be recorded now is recorded later."""

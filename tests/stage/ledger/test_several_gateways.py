@@ -72,19 +72,6 @@ def received(desk: Reception, *uids: str, patient: str = "P1") -> Incoming:
     return association
 
 
-def test_who_opens_a_window_at_the_same_moment_meets_in_one(
-    desks: tuple[Reception, Reception], beside: Callable[..., Future[object]]
-) -> None:
-    here, there = received(desks[0], "1.1"), received(desks[1], "1.2")
-    with desks[0].database.write() as connection:
-        reception.released(connection, here.info, here.received, here._grouping, NOTHING, now=desks[0].clock())
-        going = beside(release_as_the_store_does, desks[1], there)
-        eventually(lambda: waits(desks[0].database), what="the other release to wait")
-    going.result(20)
-    assert desks[0].groups() == [{"ae": "SCP", "key": "P1", "state": "open", "uids": ["1.1", "1.2"]}]
-    assert desks[0].row("groups").instances == 2
-
-
 def release_as_the_store_does(desk: Reception, association: Incoming) -> None:
     desk.database.repeat(
         Mode.WRITE,
@@ -105,27 +92,6 @@ def test_a_group_that_is_being_filled_is_not_closed(desks: tuple[Reception, Rece
     desks[0].clock.forward(WINDOW + 1)
     closed(desks[1].database, desks[1].clock)
     assert [group["state"] for group in desks[0].groups()] == ["closed"]
-
-
-def test_who_comes_while_a_group_is_closed_opens_the_next_one(
-    desks: tuple[Reception, Reception], beside: Callable[..., Future[object]]
-) -> None:
-    desks[0].send("1.1")
-    late = received(desks[1], "1.1", "1.2")
-    group = desks[0].row("groups").id
-    with desks[0].database.write() as connection:
-        transition.apply(
-            connection,
-            tables.groups,
-            group,
-            states.GroupEvent.WINDOW_ENDED,
-            now=desks[0].clock(),
-            values={"closed_at": desks[0].clock()},
-        )
-        going = beside(release_as_the_store_does, desks[1], late)
-        eventually(lambda: waits(desks[0].database), what="the release to wait for the end of the group")
-    going.result(20)
-    assert [(one["state"], one["uids"]) for one in desks[0].groups()] == [("closed", ["1.1"]), ("open", ["1.1", "1.2"])]
 
 
 def test_of_two_with_one_uid_one_counts_whoever_comes_first(
@@ -289,19 +255,6 @@ def test_a_job_is_not_complete_while_an_operator_has_one_of_its_deliveries_tried
             )
         ).one()
     assert tuple(states_now) == ("collected", "due")
-
-
-def test_a_parcel_goes_with_one_gateway(
-    database: Database, other: Database, clock: MovableClock, delivery: int
-) -> None:
-    with database.write() as connection:
-        dispatch.ask_retry(connection, delivery, now=clock())
-    with database.write() as one, other.write() as two:
-        first = dispatch.claim_parcel(one, owner="a", now=clock(), until=clock.in_(60), avoid=())
-        second = dispatch.claim_parcel(two, owner="b", now=clock(), until=clock.in_(60), avoid=())
-    assert first is not None
-    assert [file.id for file in first.files] == [delivery]
-    assert second is None
 
 
 def test_two_gateways_that_find_a_destination_down_say_so_once(
