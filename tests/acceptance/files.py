@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.data import real_file
+from hilum.store.shared import MARK
 
 #: One file of each way to encode a data set, by transfer syntax.
 REAL_FILES = {
@@ -46,8 +47,12 @@ def as_sent(path: Path) -> bytes:
 
 
 def tree(folder: Path) -> set[str]:
-    """The path of everything below a folder that is no folder; what is removed meanwhile may be there or not."""
-    return {str(Path(root, name).relative_to(folder)) for root, _, names in os.walk(folder) for name in names}
+    """The path of everything below a folder that is no folder; what is removed meanwhile may be there or not.
+
+    The mark of the storage is left out: it stays as long as the folder does.
+    """
+    paths = (Path(root, name) for root, _, names in os.walk(folder) for name in names if name != MARK)
+    return {str(path.relative_to(folder)) for path in paths}
 
 
 def everything_in(folder: Path) -> bytes:

@@ -61,6 +61,7 @@ from harness.waiting import eventually
 from hilum.errors import TemporaryError
 from hilum.ledger.transition import AnyRow
 from hilum.model import Answer, StoreRequest
+from hilum.store.shared import MARK
 
 MakeSite = Callable[..., Site]
 
@@ -107,6 +108,7 @@ def test_mig_4_instances_whose_job_folder_cannot_be_made_stay_until_it_can(make_
     clock = Hands()
     files = make_series(tmp_path / "a", 3)
     with make_site(runs(COPY), clock=clock) as site:
+        (site.payloads / MARK).unlink()
         site.payloads.rmdir()
         site.payloads.write_text("in the way")
         assert {answer.status for answer in send(site.port, *files)} == {0}

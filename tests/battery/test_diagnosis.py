@@ -110,7 +110,7 @@ def spool_vanishes(site: Site) -> None:
         peer.associate(CT_CONTEXT)
         peer.send(raw_peer.store_rq("1.2.3"), raw_peer.data_set(CT_DATA.encode()))
         assert peer.status() == 0
-        for folder in site.spool.iterdir():
+        for folder in [path for path in site.spool.iterdir() if path.is_dir()]:
             shutil.rmtree(folder)
         peer.send(RELEASE)
         peer.pdu()

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hilum.serve.takeover import Lookout
 from sqlalchemy import true
 
 from hilum.ledger import transition
 from hilum.serve import process
+from hilum.serve.takeover import Lookout
 
 
 def take_out(what: str) -> None:

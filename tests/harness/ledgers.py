@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +20,12 @@ class Ledgers(Protocol):
 
     def url(self, folder: Path) -> str:
         """The URL of a ledger that its gateway has still to make."""
+
+    def hasty(self, url: str) -> str:
+        """The same ledger for somebody who waits next to nothing for what another one has locked."""
+
+    def locked(self, url: str) -> AbstractContextManager[None]:
+        """While this lasts nobody else can write into a ledger."""
 
 
 class Files:
@@ -35,3 +44,12 @@ class Files:
 
     def url(self, folder: Path) -> str:
         return f"sqlite:///{folder / 'hilum.db'}"
+
+    def hasty(self, url: str) -> str:
+        return url  # see hilum.ledger.sqlite.BUSY_SECONDS
+
+    @contextmanager
+    def locked(self, url: str) -> Iterator[None]:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield

@@ -7,13 +7,15 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
 from harness.waiting import eventually
 from hilum.ledger.database import Database
+from hilum.ledger.tables import metadata
 
 _USER = "hilum"
 #: Whom the server runs as when the tests run as root, which PostgreSQL refuses.
@@ -122,6 +124,16 @@ class Server:
     def url(self, _folder: Path | None = None) -> str:
         """The URL of a database in which a gateway has still to make its ledger."""
         return self._database("template0")
+
+    def hasty(self, url: str) -> str:
+        return f"{url}&options=-c%20lock_timeout%3D50ms"
+
+    @contextmanager
+    def locked(self, url: str) -> Iterator[None]:
+        with psycopg.connect(url.partition("&")[0].replace("+psycopg", "")) as connection:
+            tables = ", ".join(sorted(metadata.tables))
+            connection.execute(f"LOCK TABLE {tables} IN EXCLUSIVE MODE".encode())
+            yield
 
     def _database(self, template: str) -> str:
         name = f"ledger_{uuid.uuid4().hex[:12]}"

@@ -12,12 +12,12 @@ from hilum.cli.verb import Verb
 if TYPE_CHECKING:
     from hilum.ledger.account import Account, Entry, Sums
 
-app = typer.Typer(rich_markup_mode=None, subcommand_metavar="export", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None, subcommand_metavar="export|copy", no_args_is_help=True)
 
 
 @app.callback()
 def ledger(context: typer.Context, config: Config = None) -> None:
-    """Read the ledger: every instance, and where it is."""
+    """Read the ledger: every instance, and where it is; or move it into another database."""
     context.obj = Chosen(config)
 
 

@@ -14,6 +14,7 @@ from hilum.cli import (
     cancel,
     check,
     conformance,
+    copying,
     deliveries,
     demo,
     doctor,
@@ -137,5 +138,6 @@ for _name, _command in (
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(groups.app, name="groups")
 app.add_typer(notify.app, name="notify")
+account.app.command("copy", cls=Verb)(copying.command)
 app.add_typer(account.app, name="ledger")
 app.add_typer(doctor.app, name="doctor")

@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator[Office]:
             raise PermanentError(
                 f"there is no ledger {database.name}: no gateway has run with {path} yet; `hilum serve` makes it"
             )
-        _check_form(database)
+        check_form(database)
         yield Office(path=path, settings=settings, database=database)
     finally:
         database.close()
@@ -67,7 +67,12 @@ def quiet() -> None:
     )
 
 
-def _check_form(database: Database) -> None:
+def check_form(database: Database) -> None:
+    """Refuse a ledger that is not of this version.
+
+    Raises:
+        PermanentError: It is older, or newer.
+    """
     newest = max(
         entry.name.partition("_")[0]
         for entry in resources.files("hilum.ledger.migrations.versions").iterdir()

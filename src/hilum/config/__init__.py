@@ -10,7 +10,7 @@ from hilum.config.engines import Engine, FolderEngine, HttpEngine, ProcessEngine
 from hilum.config.loader import load, loads
 from hilum.config.notifications import Expected, Mail, Notifications, Webhook
 from hilum.config.schema import json_schema
-from hilum.config.settings import Settings, Storage, Web, Workflow
+from hilum.config.settings import Ledger, Settings, Storage, Web, Workflow
 from hilum.config.template import init_template
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Expected",
     "FolderEngine",
     "HttpEngine",
+    "Ledger",
     "Mail",
     "Notifications",
     "ProcessEngine",

@@ -16,7 +16,7 @@ from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, func, or_, 
 
 from hilum import states
 from hilum.ledger.tables import IS_DUE, deliveries, destinations, results
-from hilum.ledger.transition import Lease, apply, claim, give_back, lease_of, unleased
+from hilum.ledger.transition import Lease, add, apply, claim, give_back, lease_of, locked, unleased
 
 #: Presentation contexts of one association at most. Source: PS3.8 9.3.2.2.
 _PAIRS: Final = 128
@@ -78,12 +78,13 @@ def went_down(
 
 
 def _state(connection: Connection, name: str, *, now: datetime) -> states.Destination:
-    """How it stands; from now on it has a row."""
-    state = connection.execute(select(destinations.c.state).where(destinations.c.id == name)).scalar_one_or_none()
+    """How it stands, and stands until the transaction ends unless that changes it; from now on it has a row."""
+    query = locked(select(destinations.c.state).where(destinations.c.id == name))
+    state = connection.execute(query).scalar_one_or_none()
     if state is None:
-        state = states.Destination.UP
-        new = {"id": name, "state": state, "since": now, "failures": 0, "not_before": now}
-        connection.execute(destinations.insert(), new)
+        new = {"id": name, "state": states.Destination.UP, "since": now, "failures": 0, "not_before": now}
+        add(connection, destinations, new)
+        state = connection.execute(query).scalar_one()
     return states.Destination(state)
 
 
@@ -188,7 +189,7 @@ def ask_at_once(connection: Connection, name: str, *, now: datetime) -> None:
         destinations.c.not_before > now,
         unleased(destinations, now),
     )
-    if connection.execute(select(destinations.c.id).where(waits)).one_or_none() is not None:
+    if connection.execute(locked(select(destinations.c.id).where(waits))).one_or_none() is not None:
         event = states.DestinationEvent.RETRY_ASKED
         apply(connection, destinations, name, event, now=now, why="asked by an operator", values={"not_before": now})
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, true, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, true, update
 
 from hilum import states
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import destinations
 from hilum.ledger.prepared import Prepared
 from hilum.ledger.tables import IS_DUE, by_no_index, deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, is_tried_again, unleased
+from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, is_tried_again, locked, unleased
 from hilum.ledger.work import refuse_if_expiring
 from hilum.model import DeliveryId, JobId, ResultId
 
@@ -206,12 +206,16 @@ def renew_all(connection: Connection, leases: Sequence[Lease], *, until: datetim
 
 
 def _held(leases: Sequence[Lease]) -> ColumnElement[bool]:
-    pairs = [(lease.id, lease.fence) for lease in leases]
-    return and_(tuple_(deliveries.c.id, deliveries.c.fence).in_(pairs), deliveries.c.lease_until.is_not(None))
+    # Nearly all have the same fence; and thousands of pairs are more than PostgreSQL can read at once.
+    by_fence: dict[int, list[Any]] = {}
+    for lease in leases:
+        by_fence.setdefault(lease.fence, []).append(lease.id)
+    same = (and_(deliveries.c.fence == fence, deliveries.c.id.in_(ids)) for fence, ids in by_fence.items())
+    return and_(or_(*same), deliveries.c.lease_until.is_not(None))
 
 
 def _parts(leases: Sequence[Lease]) -> Iterator[Sequence[Lease]]:
-    for start in range(0, len(leases), PARCEL):  # two variables for each
+    for start in range(0, len(leases), PARCEL):
         yield leases[start : start + PARCEL]
 
 
@@ -267,7 +271,7 @@ def give_up_overdue(
         deliveries.c.destination == destination,
         deliveries.c.queued_at < queued_before,
     )
-    rows = connection.execute(found.limit(_BATCH)).all()
+    rows = connection.execute(locked(found.limit(_BATCH), skip=True)).all()
     values = {"ended_at": now, "why": why}
     event = states.DeliveryEvent.FAILED_FOR_GOOD
     for row in rows:
@@ -285,11 +289,12 @@ def ask_retry(connection: Connection, delivery: int, *, now: datetime) -> None:
         TemporaryError: It is being tried: a second try beside the first would only send everything twice.
         PermanentError: The folder with its file is gone, or on its way.
     """
-    job = connection.execute(
+    query = (
         select(jobs.c.id, jobs.c.name, jobs.c.state, deliveries.c.lease_until, deliveries.c.destination)
         .join(deliveries, deliveries.c.job_id == jobs.c.id)
         .where(deliveries.c.id == delivery)
-    ).one_or_none()
+    )
+    job = connection.execute(locked(query)).one_or_none()
     if job is None:
         raise NoSuchRowError(f"there is no delivery {delivery}")
     if job.lease_until is not None and job.lease_until > now:

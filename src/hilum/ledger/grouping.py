@@ -75,7 +75,8 @@ def place(
     for one in received:
         by_key[one.key].append(one)
     placed: dict[int, Placed] = {}
-    for key, members in by_key.items():
+    # All associations take groups in one order, so that no two of them wait for each other.
+    for key, members in sorted(by_key.items(), key=lambda one: (one[0].kind, one[0].value, one[0].scope)):
         group, is_new = _group_for(connection, info, key, members, grouping, now=now)
         before = {} if is_new else _present(connection, group, [one.sop_instance for one in members])
         fates = settle(before, members, overwrite=grouping.overwrite)
@@ -178,6 +179,7 @@ def _group_for(
         "instances": 0,
         "bytes": 0,
     }
+    # Of two gateways that open the same group at once, one fails here, and finds it when it tries again.
     group = GroupId(connection.execute(groups.insert().returning(groups.c.id).values(row)).scalar_one())
     born(connection, groups, group, row, now=now, why=f"association {info.id} was released")
     return group, True

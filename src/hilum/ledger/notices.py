@@ -22,7 +22,18 @@ from hilum.ledger.tables import (
     jobs,
     notices,
 )
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, born, claim, lease_of, unleased
+from hilum.ledger.transition import (
+    AnyRow,
+    Lease,
+    NoSuchRowError,
+    apply,
+    born,
+    claim,
+    lease_of,
+    locked,
+    one_at_a_time,
+    unleased,
+)
 from hilum.model import NewsLine, NoticeId, Phase, Topic
 
 _READER: Final = "notices"
@@ -35,14 +46,24 @@ def anything_new(connection: Connection) -> bool:
     return connection.execute(select(history.c.id).where(_unread()).limit(1)).first() is not None
 
 
+def take_turn(connection: Connection) -> None:
+    """From here to the end of the transaction, no other gateway reads news."""
+    one_at_a_time(connection, "reads news")
+
+
 def _unread() -> ColumnElement[bool]:
     behind = select(cursors.c.line).where(cursors.c.reader == _READER).scalar_subquery()
     return and_(history.c.id > behind, IS_NEWS)
 
 
-def unread(connection: Connection, limit: int) -> Sequence[NewsLine]:
-    """The next lines of news, in the order in which they were written."""
-    rows = connection.execute(select(history).where(_unread()).order_by(history.c.id).limit(limit)).all()
+def unread(connection: Connection, limit: int, *, last: int | None = None) -> Sequence[NewsLine]:
+    """The next lines of news, in the order in which they were written.
+
+    Args:
+        last: None behind this one.
+    """
+    wanted = _unread() if last is None else and_(_unread(), history.c.id <= last)
+    rows = connection.execute(select(history).where(wanted).order_by(history.c.id).limit(limit)).all()
     return [
         NewsLine(
             id=row.id,
@@ -251,7 +272,7 @@ def give_up_overdue(
     wanted = [IS_WAITING, unleased(notices, now), notices.c.channel == channel]
     if before is not None:
         wanted += [notices.c.due_at < before, notices.c.last_at < before]
-    for row in connection.execute(select(notices).where(*wanted).limit(_BATCH)).all():
+    for row in connection.execute(locked(select(notices).where(*wanted).limit(_BATCH), skip=True)).all():
         given_up(connection, lease_of(row), why=why, remedy=remedy, now=now, tried=False)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from hilum import states
 from hilum.ledger.grouping import Fate
 from hilum.ledger.tables import IS_GROUPED, associations, groups, instances, jobs
-from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, note, unleased
+from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, locked, note, unleased
 from hilum.model import AETitle, GroupId, GroupKind, Header, InstanceId, JobId
 
 
@@ -305,9 +305,8 @@ def jobs_in_the_making(connection: Connection) -> bool:
 
 def expire_groups(connection: Connection, now: datetime, limit: int) -> Sequence[GroupId]:
     """Let go of groups that no workflow wanted; their spool folders are swept afterwards."""
-    rows = connection.execute(
-        select(groups.c.id).where(groups.c.state == states.Group.STORED_ONLY, groups.c.remove_at <= now).limit(limit)
-    )
+    over = (groups.c.state == states.Group.STORED_ONLY, groups.c.remove_at <= now)
+    rows = connection.execute(locked(select(groups.c.id).where(*over).limit(limit), skip=True))
     expired = [GroupId(row.id) for row in rows]
     for group in expired:
         why = "storage.retention-days are over; its files are removed"

@@ -12,6 +12,7 @@ import psycopg
 from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.pq import ConnStatus, TransactionStatus
+from psycopg.types.string import StrDumperUnknown
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
@@ -59,6 +60,9 @@ _SESSIONS: Final[Mapping[Mode, Mapping[str, str]]] = MappingProxyType(
         },
     }
 )
+
+#: Characters of a statement that are told of it.
+_SHOWN: Final = 300
 
 _CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
 #: Classes and codes of errors that pass: connection, resources, an operator who restarts it, locks, its disk.
@@ -133,7 +137,8 @@ class Postgres:
             return LedgerUnusableError(
                 f"the ledger {self.name} is damaged: {why}; stop all gateways, keep its files, restore a backup"
             )
-        return LocalError(f"the ledger {self.name} refused a statement ({state}): {why}; {error.statement}")
+        statement = " ".join((error.statement or "").split())[:_SHOWN]
+        return LocalError(f"the ledger {self.name} refused a statement ({state}): {why}; {statement}")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
@@ -223,6 +228,13 @@ class Postgres:
             engine.dispose()
 
 
+class _Text(StrDumperUnknown):
+    """Text as a peer may send it, with a NUL in it: the server takes none, so it is written as foreign bytes are."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\\x00"))
+
+
 class _WholeNumber(Loader):
     """Sums of 64-bit numbers, which the server counts without end; the ledger has no other numbers of that type."""
 
@@ -244,6 +256,7 @@ def _engine(url: URL, mode: Mode, size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _record: ConnectionPoolEntry) -> None:
         connection.adapters.register_loader("numeric", _WholeNumber)
+        connection.adapters.register_dumper(str, _Text)
         if mode is Mode.WRITE:
             _insist_on_disk(connection)
 
@@ -302,7 +315,8 @@ def _options(url: URL, settings: Mapping[str, str]) -> str:
 
 def _name(url: URL) -> str:
     """Without anything that could be a secret: options may hold one, too."""
-    return url.set(drivername="postgresql", password=None, query={}).render_as_string()
+    place = URL.create("postgresql", url.username, host=url.host, port=url.port, database=url.database)
+    return place.render_as_string()
 
 
 def _message(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from hilum import states
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger.grouping import Fate, Grouping, Placed, close_if_over, place
 from hilum.ledger.tables import associations, contributions, groups, instances
-from hilum.ledger.transition import AnyRow, NoSuchRowError, apply, born, claim, note, unleased
+from hilum.ledger.transition import AnyRow, NoSuchRowError, add, apply, born, claim, locked, note, unleased
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, Header, Uid
 
 #: Without an instance in the ledger these are what became of an association whose folder was not found.
@@ -84,8 +84,8 @@ def opened(connection: Connection, info: AssociationInfo, *, owner: str, folder:
         "opened_at": info.opened_at,
         "folder": folder,
     }
-    connection.execute(associations.insert(), row)
-    born(connection, associations, info.id, row, now=info.opened_at)
+    if add(connection, associations, row):
+        born(connection, associations, info.id, row, now=info.opened_at)
 
 
 def contribute(connection: Connection, association: AssociationId, ae: str, key: GroupKey, now: datetime) -> None:
@@ -105,10 +105,8 @@ def contribute(connection: Connection, association: AssociationId, ae: str, key:
     if state != states.Association.OPEN:
         raise TakenOverError(association)
     close_if_over(connection, ae, key, now)
-    connection.execute(
-        contributions.insert(),
-        {"association_id": association, "ae": ae, "kind": key.kind, "key": key.value, "scope": key.scope},
-    )
+    row = {"association_id": association, "ae": ae, "kind": key.kind, "key": key.value, "scope": key.scope}
+    add(connection, contributions, row)
 
 
 def released(
@@ -319,7 +317,7 @@ def ask_accept(connection: Connection, association: str, *, now: datetime) -> No
         NoSuchRowError, IllegalTransitionError: It does not exist, or is not held.
         PermanentError: Its time is over, and its files may be gone already.
     """
-    row = known(connection, association)
+    row = standing(connection, association)
     if row is not None and row.state == states.Association.HELD and (row.remove_at <= now or row.lease_until):
         raise PermanentError(
             f"association {association} was held until {row.remove_at:%Y-%m-%d %H:%M:%S} UTC; it is gone"
@@ -346,6 +344,15 @@ def known_among(connection: Connection, names: Sequence[str]) -> Mapping[str, An
 def known(connection: Connection, association: str) -> AnyRow | None:
     """The association's row, or ``None``: it stored nothing, or a power cut took the note that it was open."""
     return connection.execute(select(associations).where(associations.c.id == association)).one_or_none()
+
+
+def standing(connection: Connection, association: str) -> AnyRow | None:
+    """The same, and nobody changes it until the transaction ends; what another one is changing is waited for.
+
+    A commit whose answer was lost may still be going on at a server.
+    """
+    query = select(associations).where(associations.c.id == association)
+    return connection.execute(locked(query)).one_or_none()
 
 
 def orphans(connection: Connection, standing: Collection[str] = ()) -> Sequence[AnyRow]:

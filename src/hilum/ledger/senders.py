@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, delete, select, update
 
 from hilum.ledger.tables import senders
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.transition import AnyRow, add, locked
 from hilum.observe.durations import BOUNDS, Durations
 
 #: What is older helps nobody to find out why a sender is slow.
@@ -72,21 +72,15 @@ class Behaviour:
 def record(connection: Connection, behaviours: Mapping[SenderKey, Behaviour], *, now: datetime) -> None:
     """Add to what the day has of each sender, and forget what is too old."""
     day = _day(now)
-    for key, behaviour in behaviours.items():
-        here = and_(
-            senders.c.day == day,
-            senders.c.calling == key.calling,
-            senders.c.called == key.called,
-            senders.c.host == key.host,
-        )
-        row = connection.execute(select(senders).where(here)).one_or_none()
-        if row is None:
-            names = {"day": day, "calling": key.calling, "called": key.called, "host": key.host}
-            connection.execute(senders.insert(), names | _values(behaviour))
-        else:
-            known = _behaviour(row)
-            known.add(behaviour)
-            connection.execute(update(senders).where(here).values(**_values(known)))
+    # In one order: two gateways that know the same senders must not wait for each other.
+    for key in sorted(behaviours, key=lambda one: (one.calling, one.called, one.host)):
+        names = {"day": day, "calling": key.calling, "called": key.called, "host": key.host}
+        if add(connection, senders, names | _values(behaviours[key])):
+            continue
+        here = and_(*(senders.c[name] == value for name, value in names.items()))
+        known = _behaviour(connection.execute(locked(select(senders).where(here))).one())
+        known.add(behaviours[key])
+        connection.execute(update(senders).where(here).values(**_values(known)))
     connection.execute(delete(senders).where(senders.c.day < _day(now - _KEEP)))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, select
 
 from hilum import states
 from hilum.ledger.tables import deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, apply, claim, give_back, unleased
+from hilum.ledger.transition import AnyRow, Lease, apply, claim, give_back, locked, unleased
 from hilum.model import JobId
 
 
@@ -60,6 +60,8 @@ def receipt_rows(connection: Connection, job: JobId) -> Sequence[AnyRow]:
 
 def settled(connection: Connection, lease: Lease, *, remove_at: datetime, now: datetime) -> None:
     """The receipt is written; unless an operator wanted a delivery again meanwhile: then it is not the last one."""
+    # First the job: who makes one of its deliveries due again waits for this, or this for him.
+    connection.execute(locked(select(jobs.c.id).where(jobs.c.id == lease.id)))
     due = select(deliveries.c.id).where(deliveries.c.job_id == lease.id, deliveries.c.state == states.Delivery.DUE)
     if connection.execute(due.limit(1)).first() is not None:
         give_back(connection, jobs, lease)

@@ -16,7 +16,8 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, bindparam, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from hilum import states
 from hilum.errors import LeaseLostError, PermanentError
@@ -138,6 +139,22 @@ _LINE: Final = Prepared(
     tables.history.insert(),
     columns=("at", "machine", "subject", "from_state", "event", "to_state", "why", "remedy"),
 )
+
+
+def one_at_a_time(connection: Connection, what: str) -> None:
+    """From here to the end of the transaction, no other gateway is in the middle of the same thing."""
+    if connection.dialect.name != "sqlite":  # whose transactions that write are so anyway
+        connection.execute(_TURN, {"what": f"hilum {what}"})
+
+
+_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
+
+
+def add(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row; ``False``: there is one with its key already, perhaps of a transaction whose end was not known."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement, row).first() is not None
 
 
 def apply(

@@ -11,7 +11,17 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 from hilum import states
 from hilum.errors import PermanentError
 from hilum.ledger.tables import deliveries, groups, jobs
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, RowId, apply, claim, claim_listed, unleased
+from hilum.ledger.transition import (
+    AnyRow,
+    Lease,
+    NoSuchRowError,
+    RowId,
+    apply,
+    claim,
+    claim_listed,
+    locked,
+    unleased,
+)
 from hilum.model import JobId
 
 #: The reason that rows carry whose work an operator stopped; who counts what needs attention leaves them out.
@@ -231,9 +241,8 @@ def refuse_if_expiring(connection: Connection, job: JobId) -> None:
     Raises:
         PermanentError: Its folder is being removed, or half of it is gone.
     """
-    row = connection.execute(
-        select(jobs.c.name, jobs.c.state, jobs.c.lease_until).where(jobs.c.id == job)
-    ).one_or_none()
+    query = select(jobs.c.name, jobs.c.state, jobs.c.lease_until).where(jobs.c.id == job)
+    row = connection.execute(locked(query)).one_or_none()
     if row is not None and row.state in _OVER and row.lease_until is not None:
         raise PermanentError(f"the folder of job {row.name} is being removed: storage.retention-days are over")
 
@@ -250,7 +259,7 @@ def ask_cancel(connection: Connection, job: JobId, *, now: datetime, remove_at: 
     Raises:
         NoSuchRowError, IllegalTransitionError: It does not exist, or there is nothing left to cancel.
     """
-    state = connection.execute(select(jobs.c.state).where(jobs.c.id == job)).scalar_one_or_none()
+    state = connection.execute(locked(select(jobs.c.state).where(jobs.c.id == job))).scalar_one_or_none()
     if state == states.Job.COLLECTED:
         due = select(deliveries.c.id).where(deliveries.c.job_id == job, deliveries.c.state == states.Delivery.DUE)
         for delivery in connection.execute(due).scalars().all():

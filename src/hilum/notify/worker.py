@@ -14,7 +14,7 @@ from structlog.contextvars import bind_contextvars
 
 from hilum import states
 from hilum.clock import Clock
-from hilum.ledger import notices, tables
+from hilum.ledger import annals, notices, tables
 from hilum.ledger.database import Database
 from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew
 from hilum.model import NoticeId, Phase, Topic
@@ -68,6 +68,8 @@ class NewsStep:
     name: ClassVar[str] = "news"
     concurrency: ClassVar[int] = 1
     _passed_over: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+    #: The last line that was seen, and who was writing then and still is: see ``annals.writing``.
+    _pending: tuple[int, frozenset[str]] | None = None
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[int]:  # noqa: ARG002
         """Deal with what is new; ids of lines, if there may be more."""
@@ -80,8 +82,10 @@ class NewsStep:
             wrong = [*_expected(connection, settings, now), *_in_order_again(connection)]
         if not new and not wrong:
             return ()
+        last = self._settled()
         with self.database.write() as connection:
-            lines = notices.unread(connection, _LINES)
+            notices.take_turn(connection)
+            lines = () if last is None else notices.unread(connection, _LINES, last=last)
             for line in lines:
                 news = policy.news_of(line)
                 if news is not None:
@@ -91,6 +95,19 @@ class NewsStep:
             for one in (*_expected(connection, settings, now), *_in_order_again(connection)):
                 _spread(connection, one, settings, now)
         return [line.id for line in lines][:limit]
+
+    def _settled(self) -> int | None:
+        """The line up to which no other can come any more; ``None``: that takes until the next poll."""
+        with self.database.read() as connection:
+            if self._pending is None:
+                self._pending = annals.last_line(connection), annals.writing(connection)
+            else:
+                self._pending = self._pending[0], self._pending[1] & annals.writing(connection)
+        last, writing = self._pending
+        if writing:
+            return None
+        self._pending = None
+        return last
 
     def _pass_over(self, now: datetime) -> None:
         if timedelta() <= now - self._passed_over < _PASS_OVER:

@@ -306,8 +306,8 @@ class SpoolSink:
 
     def _hold(self, how: Ending, why: str) -> None:
         assert self._folder is not None
-        with self._receiver.database.read() as connection:
-            row = reception.known(connection, self.info.id)
+        with self._receiver.database.note() as connection:
+            row = reception.standing(connection, self.info.id)
         if row is not None and row.state != Association.OPEN:
             return  # its release was recorded after all: a commit that reports an error may have been done
         reason = f"{how}: {why}" if why else str(how)

@@ -4,10 +4,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from hilum import states
 from hilum.job.retention import RetentionStep
-from hilum.ledger import work
+from hilum.ledger import tables, work
 from hilum.ledger.tables import jobs
 from hilum.ledger.transition import Lease, apply
 from hilum.model import JobId
@@ -146,7 +147,7 @@ def test_a_group_that_still_has_to_become_jobs_is_never_let_go(
 ) -> None:
     desk.send("1.1")
     with desk.database.write() as connection:
-        connection.exec_driver_sql("UPDATE groups SET state = ?", (state.value,))
+        connection.execute(update(tables.groups).values(state=state))
     clock.forward(10**8)
     run(step, clock)
     assert desk.row("groups").state == state

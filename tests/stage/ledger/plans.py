@@ -108,11 +108,16 @@ class Plans:
 
 @contextmanager
 def explained() -> Iterator[Plans]:
-    """Ask for the plan of every statement that any ledger gets while the block runs."""
+    """Ask for the plan of every statement that any ledger gets while the block runs; of a server nothing is asked."""
     plans = Plans()
 
     def ask(connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        if statement.split(maxsplit=1)[0] in {"SELECT", "WITH", "UPDATE", "DELETE"}:
+        if connection.dialect.name == "sqlite" and statement.split(maxsplit=1)[0] in {
+            "SELECT",
+            "WITH",
+            "UPDATE",
+            "DELETE",
+        }:
             plans.found.append(_plan(connection, statement, parameters[0] if many else parameters))
 
     event.listen(Engine, "before_cursor_execute", ask)

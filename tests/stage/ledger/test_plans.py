@@ -28,6 +28,8 @@ from stage.ledger.plans import Plan, Plans, explained
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=60)
 
+pytestmark = pytest.mark.sqlite
+
 #: What has nothing to do with the ledger, or nothing while a gateway runs.
 NOT_IN_THE_LEDGER = {"end", "adoption", "quarantine", "senders"}
 #: These look at everything, or at all of one kind, because that is what they are asked for.

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from harness.data import CT_IMAGE_STORAGE, make_instance
+from harness.ledgers import Ledgers
 from hilum.association.sink import Ending
 from hilum.errors import TemporaryError
 from hilum.group.worker import CloseStep
-from hilum.ledger import sqlite as ledger
+from hilum.ledger import sqlite
 from hilum.ledger.database import Database
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKind, StoreRequest, Uid
 from hilum.store.disk import Watermark
@@ -30,13 +30,14 @@ Locked = Callable[[], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, ledger_url: str) -> None:
-    """A ledger that is locked is busy at once."""
-    monkeypatch.setattr(ledger, "BUSY_SECONDS", 0)
+def ledger_url(ledgers: Ledgers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A ledger that is busy at once when it is locked."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0)
+    return ledgers.hasty(ledgers.new(tmp_path))
 
 
 @pytest.fixture
-def receiver(impatient: None, database: Database, clock: MovableClock, tmp_path: Path) -> SpoolReceiver:
+def receiver(database: Database, clock: MovableClock, tmp_path: Path) -> SpoolReceiver:
     spool = tmp_path / "incoming"
     spool.mkdir()
     rule = StoreRule(grouping=grouping(GroupKind.PATIENT, 60), ignored=(), accept_broken=False)
@@ -58,19 +59,9 @@ def receiver(impatient: None, database: Database, clock: MovableClock, tmp_path:
 
 
 @pytest.fixture
-def locked(database: Database) -> Locked:
+def locked(ledgers: Ledgers, ledger_url: str) -> Locked:
     """While this lasts nothing can be written."""
-
-    @contextmanager
-    def lock() -> Iterator[None]:
-        connection = sqlite3.connect(database.path, isolation_level=None)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            connection.close()
-
-    return lock
+    return lambda: ledgers.locked(ledger_url)
 
 
 def associated(receiver: SpoolReceiver, number: int) -> SpoolSink:
