@@ -50,6 +50,7 @@ types: $(READY) ## check the types
 	@$(BIN)/mypy
 
 docs: $(READY) ## write the generated pages of docs/
+	@scripts/system-packages pg_ctlcluster=postgresql
 	@scripts/generate-docs
 
 pictures: $(READY) ## renew the pictures of docs/dashboard.md
