@@ -61,8 +61,8 @@ interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, 
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
 	@exec scripts/compare-peers
 
-bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth, cost or disk
-	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace
+bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth, cost, disk or cluster
+	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace $(if $(findstring cluster,$(ARGS)),$(CLUSTER_PROGRAMS))
 	@exec $(BIN)/python -m bench $(ARGS)
 
 fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10000000
