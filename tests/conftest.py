@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
+from crash import ledger_server
 from harness.ledgers import Files, Ledgers
 from harness.pacs import Pacs
 from harness.postgres import Server
@@ -17,6 +19,12 @@ from harness.site import Site
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ledger", choices=("sqlite", "postgresql"), default="sqlite", help="where ledgers are kept")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tests of crashes make their sites themselves, some of them in processes of their own."""
+    if config.getoption("--ledger") == ledger_server.POSTGRESQL:
+        os.environ[ledger_server.VARIABLE] = ledger_server.POSTGRESQL
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -81,9 +81,9 @@ def _become_gateway(request: dict[str, Any]) -> None:
 
         take_out(os.environ["CRASH_WITHOUT"])
     if "CRASH_BUSY_SECONDS" in os.environ:
-        from hilum.ledger import database
+        from hilum.ledger import sqlite
 
-        database.BUSY_SECONDS = float(os.environ["CRASH_BUSY_SECONDS"])  # type: ignore[assignment]
+        sqlite.BUSY_SECONDS = float(os.environ["CRASH_BUSY_SECONDS"])  # type: ignore[misc]
     sys.argv = ["hilum", "serve", "--config", request["config"]]
 
 
@@ -100,10 +100,10 @@ def _name_threads() -> None:
 
 def _weaken_ledger(synchronous: str) -> None:
     """The ledger as others keep theirs, for the test of the test: it has to lose."""
-    from hilum.ledger import database
+    from hilum.ledger import sqlite
 
-    original = database._engine
-    database._engine = lambda url, _synchronous: original(url, synchronous)
+    original = sqlite._engine
+    sqlite._engine = lambda url, _synchronous: original(url, synchronous)
 
 
 if __name__ == "__main__":

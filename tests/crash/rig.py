@@ -16,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
-from crash import counts, reading
+from crash import counts, ledger_server, reading
 from crash.archive import Archive
 from crash.counts import Tally
 from crash.disks import Folder, LoopDisk, MemoryDisk
@@ -77,7 +77,7 @@ class Rig:
         folder: On a healthy disk; it is made.
         disk: Where the site's files go; entered here.
         server: What forks gateways, and the control block it was given.
-        ledger_disk: Where the SQLite file goes, if not on ``disk``.
+        ledger_disk: Where the SQLite file goes, if not on ``disk``; then there is one in any run.
     """
 
     def __init__(
@@ -103,7 +103,8 @@ class Rig:
         self._taken_back = 0
         self._exit = ExitStack()
         root, ledger = disk.root / "site", self._ledger_disk.root / "site"
-        self.places = Places(ledger=ledger / "hilum.db", spool=root / "spool", payloads=root / "payloads")
+        url = None if ledger_disk else ledger_server.new_url()
+        self.places = Places(ledger=url or ledger / "hilum.db", spool=root / "spool", payloads=root / "payloads")
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -113,8 +114,8 @@ class Rig:
                 stack.enter_context(disk)
             stack.callback(self._end)
             stack.enter_context(self.archive)
-            for path in (self.places.ledger.parent, self.places.spool.parent):
-                path.mkdir(exist_ok=True)
+            for disk in (self.disk, self._ledger_disk):
+                (disk.root / "site").mkdir(exist_ok=True)
             self._configure()
             self.faults.aim(self.places.spool.parent, self.disk.root)
             self._exit = stack.pop_all()
@@ -128,6 +129,11 @@ class Rig:
         if self.gateway is not None:
             self.gateway.kill()
         kill_family(self.token)
+
+    @property
+    def _url(self) -> str:
+        ledger = self.places.ledger
+        return ledger if isinstance(ledger, str) else f"sqlite:///{ledger}"
 
     def _configure(self) -> None:
         destination = self.archive.destination
@@ -146,7 +152,7 @@ class Rig:
                         "payloads": str(self.places.payloads),
                         "output": str(self.folder / "output"),
                     },
-                    "ledger": {"url": f"sqlite:///{self.places.ledger}"},
+                    "ledger": {"url": self._url},
                 },
             ),
         )

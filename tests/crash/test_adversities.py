@@ -11,7 +11,13 @@ from crash.proofs import ADVERSITIES
 _MOUNTED = {"full_disk", "full_ledger_disk", "read_only", "frozen"}
 
 
-@pytest.mark.parametrize("name", ADVERSITIES)
+#: Of a ledger in a file: a server has its own disk, and is locked by rows.
+_OF_FILES = {"full_ledger_disk", "locked_ledger"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.sqlite if name in _OF_FILES else ()) for name in ADVERSITIES]
+)
 def test_when_it_is_over_everything_is_there(name: str) -> None:
     if name in _MOUNTED and (why := cannot_mount()):
         pytest.skip(why)

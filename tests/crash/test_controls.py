@@ -11,6 +11,8 @@ from crash.counts import Fault
 from crash.disks import cannot_mount
 from crash.trials import Trial
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.mark.parametrize("control", [without_syncs, with_relaxed_ledger, of_storescp, of_orthanc])
 def test_a_control_loses(control: Callable[[int], Iterator[Trial]]) -> None:

@@ -15,6 +15,8 @@ from crash.rig import Rig
 from crash.sender import Ending, Sender
 from crash.trials import rigs
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture(scope="module")
 def lived() -> Iterator[Rig]:

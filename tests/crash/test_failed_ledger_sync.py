@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from harness.data import make_series
 from harness.process import GatewayProcess
 from harness.sending import association, send, store
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.serve.process import EXIT_DISTRUSTED
+
+pytestmark = pytest.mark.sqlite
 
 MakeSite = Callable[..., Site]
 

@@ -18,6 +18,8 @@ from harness.sending import send
 from harness.site import Site
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.sqlite
+
 MakeSite = Callable[..., Site]
 
 

@@ -25,7 +25,9 @@ def command(
     probe: Annotated[
         bool,
         typer.Option(
-            "--probe", help="Also ask each destination for a C-ECHO, and clusters and platforms whether they take jobs."
+            "--probe",
+            help="Also ask each destination for a C-ECHO, clusters and platforms whether they take jobs, and the "
+            "server of the ledger.",
         ),
     ] = False,
     as_json: AsJson = False,
@@ -52,7 +54,11 @@ def command(
         output.emit({"file": path, "valid": False, "problems": error.problems})
         raise FailedError(ExitCode.USAGE) from error
     warnings = configuration.warnings(settings)
-    faults = [*_processor_faults(settings), *_engine_faults(settings, remote=probe)]
+    faults = [
+        *_ledger_faults(settings, remote=probe),
+        *_processor_faults(settings),
+        *_engine_faults(settings, remote=probe),
+    ]
     probes = _probe_all(settings) if probe else {}
     if as_json:
         output.emit(_document(path, settings, warnings, faults, probes))
@@ -64,6 +70,23 @@ def command(
         raise FailedError(ExitCode.USAGE)
     if worst := max((code(one) for one in probes.values()), default=ExitCode.OK):
         raise FailedError(worst)
+
+
+def _ledger_faults(settings: Settings, *, remote: bool) -> list[str]:
+    """A driver that is not there; if its server is to be asked, that it does not answer."""
+    from hilum.errors import HilumError
+    from hilum.ledger.database import Database
+
+    if settings.ledger.file is not None:
+        return []
+    try:
+        database = Database(settings.ledger.url)
+        if remote:
+            database.exists()
+        database.close()
+    except HilumError as error:
+        return [str(error)]
+    return []
 
 
 def _processor_faults(settings: Settings) -> list[str]:

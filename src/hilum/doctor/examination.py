@@ -77,7 +77,8 @@ class Examination:
             found = "there is none yet: no gateway has run with this configuration"
             return [Check(area="ledger", subject=subject, grade=Grade.OK, found=found)]
         try:
-            return [*store.ledger(subject, condition.condition(self.database))]
+            found_so = condition.condition(self.database)
+            return [*store.ledger(subject, found_so, connections=self.settings.ledger.connections + 1)]
         except HilumError as error:
             wrong = "stop the gateway, keep the file and restore a backup, if it stays so"
             return [Check(area="ledger", subject=subject, grade=Grade.WRONG, found=str(error), remedy=wrong)]

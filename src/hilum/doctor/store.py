@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, assert_never
 
 from hilum import words
@@ -18,11 +18,12 @@ _MUCH_FREE: Final = 0.5
 _WORTH_SHRINKING: Final = 100_000_000
 
 
-def ledger(subject: str, found: Condition) -> Iterator[Check]:
+def ledger(subject: str, found: Condition, *, connections: int = 0) -> Iterator[Check]:
     """What its condition means; pure.
 
     Args:
-        subject: The database file.
+        subject: The database file, or where on which server it is.
+        connections: That a gateway has to its server at most.
     """
     if found.damage:
         yield Check(
@@ -45,6 +46,34 @@ def ledger(subject: str, found: Condition) -> Iterator[Check]:
         yield _log(subject, found.extent.log_size)
     if found.extent.free is not None:
         yield _free(subject, found.extent.size, found.extent.free)
+    if found.server:
+        yield from _server(subject, found.server, connections)
+
+
+#: Settings of a server without which a power cut can take what was promised.
+_DURABLE: Final = ("fsync", "full_page_writes")
+
+
+def _server(subject: str, server: Mapping[str, str], connections: int) -> Iterator[Check]:
+    careless = [name for name in _DURABLE if server.get(name) != "on"]
+    yield Check(
+        area="ledger",
+        subject=f"{subject}, disk",
+        grade=Grade.WRONG if careless else Grade.OK,
+        found=", ".join(f"{name} is {server.get(name)}" for name in _DURABLE),
+        expected="both on" if careless else "",
+        remedy="turn them on at the server: a power cut there can lose what senders were promised" if careless else "",
+    )
+    most = int(server["max_connections"])
+    few = most <= connections
+    yield Check(
+        area="ledger",
+        subject=f"{subject}, connections",
+        grade=Grade.LOOK if few else Grade.OK,
+        found=f"PostgreSQL {server['server_version']} takes {most}; a gateway has up to {connections}",
+        expected=f"more than {connections} for each gateway" if few else "",
+        remedy="raise max_connections at the server, or lower ledger.connections" if few else "",
+    )
 
 
 def _log(subject: str, size: int) -> Check:

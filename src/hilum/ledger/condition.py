@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, select, union_all
@@ -25,12 +25,14 @@ class Condition:
 
     Attributes:
         version: Of its tables.
+        server: Settings of its server, by their names; empty: it has none.
         damage: What its own check found; ``None``: it is too large for that to be done in passing.
     """
 
     version: str
     extent: Extent
     damage: Sequence[str] | None
+    server: Mapping[str, str] = field(default_factory=dict)
 
 
 def version(connection: Connection) -> str:
@@ -47,7 +49,7 @@ def condition(database: Database, *, whole: bool = False) -> Condition:
     with database.read() as connection:
         extent = database.extent(connection)
         damage = quick_check(connection) if whole or extent.size <= _CHECKED_BYTES else None
-        return Condition(version=version(connection), extent=extent, damage=damage)
+        return Condition(version=version(connection), extent=extent, damage=damage, server=database.server(connection))
 
 
 def last_time(connection: Connection) -> datetime | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,6 +227,10 @@ class Database:
     def extent(self, connection: Connection) -> Extent:
         """How much room it takes."""
         return self._kind.extent(connection)
+
+    def server(self, connection: Connection) -> Mapping[str, str]:
+        """Settings of its server that what is promised rests on, by their names; empty: it has none."""
+        return self._kind.server(connection)
 
     def close(self) -> None:
         """Give the connections back; the object is of no use afterwards."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -122,6 +122,9 @@ class Kind(Protocol):
 
     def extent(self, connection: Connection) -> Extent:
         """How much room it takes; in a ``read`` transaction."""
+
+    def server(self, connection: Connection) -> Mapping[str, str]:
+        """Settings of its server that what is promised rests on, by their names; empty: it has none."""
 
     @property
     def clock(self) -> KeptClock:

@@ -222,6 +222,11 @@ class Postgres:
         size: int = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
         return Extent(size=size, log_size=None, free=None)
 
+    def server(self, connection: Connection) -> Mapping[str, str]:
+        """As ``SHOW`` tells them."""
+        names = ("server_version", "fsync", "full_page_writes", "max_connections")
+        return {name: str(connection.exec_driver_sql(f"SHOW {name}").scalar_one()) for name in names}
+
     def close(self) -> None:
         """No connection stays."""
         for engine in self._engines.values():

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -212,6 +212,10 @@ class Sqlite:
             log_size=log.stat().st_size if log.exists() else 0,
             free=free / max(1, pages),
         )
+
+    def server(self, connection: Connection) -> Mapping[str, str]:  # noqa: ARG002
+        """It has none."""
+        return {}
 
     def close(self) -> None:
         """Nothing stays behind but the file and its log."""

@@ -259,6 +259,7 @@ def test_without_a_gateway_what_is_asked_for_waits_and_the_user_is_told(
     site.wait_for_jobs(1, "running")
 
 
+@pytest.mark.sqlite
 def test_a_second_gateway_on_the_same_ledger_is_refused_in_one_sentence(
     make_site: MakeSite, hilum_process: Hilum
 ) -> None:

@@ -38,3 +38,16 @@ def test_a_long_log_and_much_free_space_are_looked_at() -> None:
 
 def test_of_a_server_there_is_neither_a_log_nor_free_space_to_look_at() -> None:
     assert grades(log_size=None, free=None) == [Grade.OK]
+
+
+def test_a_server_that_does_not_sync_is_wrong_and_one_with_few_connections_is_looked_at() -> None:
+    good = {"server_version": "15.1", "fsync": "on", "full_page_writes": "on", "max_connections": "100"}
+    for changed, expected in (
+        ({}, [Grade.OK, Grade.OK, Grade.OK]),
+        ({"fsync": "off"}, [Grade.OK, Grade.WRONG, Grade.OK]),
+        ({"full_page_writes": "off"}, [Grade.OK, Grade.WRONG, Grade.OK]),
+        ({"max_connections": "25"}, [Grade.OK, Grade.OK, Grade.LOOK]),
+    ):
+        extent = replace(FILE, log_size=None, free=None)
+        found = Condition(version="0004", extent=extent, damage=(), server=good | changed)
+        assert [one.grade for one in ledger("server", found, connections=25)] == expected
