@@ -39,8 +39,7 @@ test: $(READY) lint types ## lint, types and all tests
 	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium haproxy=haproxy $(CHECKERS) \
 		$(CRASH_PROGRAMS) $(CLUSTER_PROGRAMS) $(DEPLOY_PROGRAMS)
 	@scripts/setup-ray
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
-	@exec $(BIN)/pytest -n 2 --dist loadfile --ledger postgresql tests/stage tests/flow $(ARGS)
+	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, format and who may import whom
 	@$(BIN)/ruff check
