@@ -39,8 +39,7 @@ test: $(READY) lint types ## lint, types and all tests
 	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium haproxy=haproxy $(CHECKERS) \
 		$(CRASH_PROGRAMS) $(CLUSTER_PROGRAMS) $(DEPLOY_PROGRAMS)
 	@scripts/setup-ray
-	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
-	@exec $(BIN)/pytest -n 2 --dist loadfile --ledger postgresql tests/stage tests/flow $(ARGS)
+	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## style, format and who may import whom
 	@$(BIN)/ruff check
@@ -51,6 +50,7 @@ types: $(READY) ## check the types
 	@$(BIN)/mypy
 
 docs: $(READY) ## write the generated pages of docs/
+	@scripts/system-packages pg_ctlcluster=postgresql
 	@scripts/generate-docs
 
 pictures: $(READY) ## renew the pictures of docs/dashboard.md
@@ -61,8 +61,8 @@ interoperability: $(READY) ## compare Hilum with DCMTK, pynetdicom and Orthanc, 
 	@scripts/system-packages storescp=dcmtk Orthanc=orthanc
 	@exec scripts/compare-peers
 
-bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth, cost or disk
-	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace
+bench: $(READY) ## measure Hilum beside DCMTK, Orthanc and pynetdicom: bench/results.md; ARGS=growth, cost, disk or cluster
+	@scripts/system-packages storescp=dcmtk Orthanc=orthanc strace=strace $(if $(findstring cluster,$(ARGS)),$(CLUSTER_PROGRAMS))
 	@exec $(BIN)/python -m bench $(ARGS)
 
 fuzz: $(READY) ## try to break every reader of foreign bytes; FUZZ_EXECUTIONS=10000000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from bench import report, session
+from bench.cluster import Clusters
 from bench.cost import Costs
 from bench.disk import Disk
 from bench.gateway import Gateways
@@ -29,6 +30,8 @@ def main() -> int:
             Costs(settings).run()
         elif sys.argv[1:] == ["disk"]:
             Disk(settings).run()
+        elif sys.argv[1:] == ["cluster"]:
+            Clusters(settings).run()
         else:
             _results(settings)
     finally:

@@ -68,11 +68,11 @@ def _flip(path: Path, at: int) -> None:
 
 
 def _lose_job(rig: Rig) -> None:
-    shutil.rmtree(_one(rig, "payloads/*"))
+    shutil.rmtree(_one(rig, "payloads/[!.]*"))
 
 
 def _copy_job(rig: Rig) -> None:
-    old = _one(rig, "payloads/*")
+    old = _one(rig, "payloads/[!.]*")
     shutil.copytree(old, old.with_name("second"))
     columns = "state, group_id, ae, workflow_name, workflow, engine, destinations, instances, bytes, attempt"
     columns += ", last_attempt, created_at, not_before"

@@ -18,7 +18,7 @@ from hilum.ledger.database import Database
 _log = structlog.get_logger(__name__)
 
 #: A renewal is tried so many times before the lease ends, and again each second if it failed.
-_RENEWALS: Final = 3
+RENEWALS: Final = 3
 _AGAIN_SECONDS: Final = 1.0
 #: Part of the lease that nothing is acknowledged in although it has not ended: clocks do not run equally fast, and what
 #: was found to be so takes a moment to be acted on.
@@ -92,7 +92,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         while not self._stopping and not self._fenced:
-            wait = _AGAIN_SECONDS if self._failing else self.lease.total_seconds() / _RENEWALS
+            wait = _AGAIN_SECONDS if self._failing else self.lease.total_seconds() / RENEWALS
             self._now.wait(wait)
             self._now.clear()
             if not self._stopping:
