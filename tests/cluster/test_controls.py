@@ -10,7 +10,7 @@ from cluster.controls import CONTROLS
 from crash.trials import Trial
 
 #: Three gateways, a database server and a balancer share the machine with the tests beside them.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.besieged, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize("name", CONTROLS)

@@ -8,7 +8,7 @@ from cluster.faults import trials
 from crash.trials import total
 
 #: Three gateways, a database server and a balancer share the machine with the tests beside them.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.besieged, pytest.mark.timeout(600)]
 
 
 def test_what_one_gateway_leaves_another_one_ends() -> None:
