@@ -14,9 +14,14 @@ VARIABLE: Final = "CRASH_LEDGERS"
 POSTGRESQL: Final = "postgresql"
 
 
+def is_used() -> bool:
+    """Whether this run keeps its ledgers there."""
+    return os.environ.get(VARIABLE) == POSTGRESQL
+
+
 def new_url() -> str | None:
     """The URL of a ledger that its gateway has still to make; ``None``: this run keeps them in files."""
-    return _server(os.getpid()).url() if os.environ.get(VARIABLE) == POSTGRESQL else None
+    return _server(os.getpid()).url() if is_used() else None
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, func, or_, select
 
 from hilum.ledger import tables
 from hilum.ledger.shown import HistoryLine, JobView, as_view
@@ -75,25 +75,6 @@ def text_begins(connection: Connection, before: int | None) -> int:
 def last_line(connection: Connection) -> int:
     """The number of the line that was written last; 0: there is none."""
     return connection.execute(select(history.c.id).order_by(history.c.id.desc()).limit(1)).scalar() or 0
-
-
-def writing(connection: Connection) -> frozenset[str]:
-    """The transactions that are in the middle of writing lines.
-
-    On a server a line gets its number when it is written and is there when its transaction ends: after a line was
-    seen, one with a smaller number may still come, from a transaction that is named here from then on until it ends.
-    Of SQLite's transactions one ends before the next one begins.
-    """
-    if connection.dialect.name == "sqlite":
-        return frozenset()
-    return frozenset(connection.execute(_WRITING).scalars())
-
-
-_WRITING: Final = text(
-    "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted "
-    "AND relation = 'history'::regclass "
-    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-)
 
 
 def lines_after(connection: Connection, line: int, *, limit: int) -> Sequence[HistoryLine]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select, text, update
 
 from hilum import states
 from hilum.errors import TemporaryError
@@ -44,6 +44,25 @@ _BATCH: Final = 500
 def anything_new(connection: Connection) -> bool:
     """Whether there is a line of news that nobody has read yet."""
     return connection.execute(select(history.c.id).where(_unread()).limit(1)).first() is not None
+
+
+def writing(connection: Connection) -> frozenset[str]:
+    """The transactions that are in the middle of writing lines.
+
+    On a server a line gets its number when it is written and is there when its transaction ends: after a line was
+    seen, one with a smaller number may still come, from a transaction that is named here from then on until it ends.
+    Of SQLite's transactions one ends before the next one begins.
+    """
+    if connection.dialect.name == "sqlite":
+        return frozenset()
+    return frozenset(connection.execute(_WRITING).scalars())
+
+
+_WRITING: Final = text(
+    "SELECT virtualtransaction FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND granted "
+    "AND relation = 'history'::regclass "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 
 
 def take_turn(connection: Connection) -> None:

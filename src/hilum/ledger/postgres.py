@@ -180,9 +180,8 @@ class Postgres:
 
     def _open(self) -> psycopg.Connection[Any]:
         """A connection outside the pools, for whom waiting for the disk is of no use."""
-        options = _options(self._url, {**_ALL_SESSIONS, "synchronous_commit": "off"})
-        place: dict[str, Any] = self._url.translate_connect_args(username="user", database="dbname")
-        place |= {**_REACHABLE, **self._url.query, "options": options}
+        engine = self._engines[Mode.NOTE]
+        _, place = engine.dialect.create_connect_args(engine.url)
         return psycopg.connect(**place, autocommit=True)
 
     def tell(self, words: Sequence[str]) -> None:
@@ -260,6 +259,7 @@ def _engine(url: URL, mode: Mode, size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: psycopg.Connection[Any], _record: ConnectionPoolEntry) -> None:
+        connection.autocommit = True  # transactions are begun below, not by the driver
         connection.adapters.register_loader("numeric", _WholeNumber)
         connection.adapters.register_dumper(str, _Text)
         if mode is Mode.WRITE:
@@ -271,15 +271,7 @@ def _engine(url: URL, mode: Mode, size: int) -> Engine:
         if _is_gone(connection):
             raise DisconnectionError("the server has closed this connection")
 
-    @event.listens_for(engine, "do_execute")
-    def execute(cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[Any], _context: object) -> bool:
-        # BEGIN travels with the first statement instead of waiting for an answer of its own.
-        connection = cursor.connection
-        if connection.autocommit or connection.info.transaction_status is not TransactionStatus.IDLE:
-            return False
-        with connection.pipeline():
-            cursor.execute(statement, parameters)
-        return True
+    _begin_with_the_first_statement(engine)
 
     @event.listens_for(engine, "handle_error")
     def leave(context: Any) -> None:  # noqa: ANN401  SQLAlchemy's ExceptionContext
@@ -290,13 +282,48 @@ def _engine(url: URL, mode: Mode, size: int) -> Engine:
     return engine
 
 
+def _begin_with_the_first_statement(engine: Engine) -> None:
+    """BEGIN travels with it, where the driver would wait for an answer to it first."""
+
+    @event.listens_for(engine, "do_execute")
+    def execute(cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[Any], _context: object) -> bool:
+        if not _is_idle(cursor.connection):
+            return False
+        if isinstance(cursor, psycopg.ServerCursor):  # which a pipeline does not take
+            cursor.connection.execute("BEGIN")
+            return False
+        with cursor.connection.pipeline():
+            cursor.connection.execute("BEGIN")
+            cursor.execute(statement, parameters)
+        return True
+
+    @event.listens_for(engine, "do_executemany")
+    def execute_many(
+        cursor: psycopg.Cursor[Any], statement: str, parameters: Sequence[Sequence[Any]], _context: object
+    ) -> bool:
+        if not _is_idle(cursor.connection):
+            return False
+        with cursor.connection.pipeline():
+            cursor.connection.execute("BEGIN")
+            cursor.executemany(statement, parameters)
+        return True
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def check(_connection: Connection, cursor: psycopg.Cursor[Any], statement: str, *_rest: object) -> None:
+        if _is_idle(cursor.connection):
+            raise LocalError(f"a statement was made outside of a transaction: {statement[:_SHOWN]}")
+
+
+def _is_idle(connection: psycopg.Connection[Any]) -> bool:
+    return connection.info.transaction_status is TransactionStatus.IDLE
+
+
 def _insist_on_disk(connection: psycopg.Connection[Any]) -> None:
     """Where a commit does not wait for the disk by itself, it does here; more than that is left as it is."""
     connection.execute(
         "SELECT set_config('synchronous_commit', 'on', false) "
         "WHERE current_setting('synchronous_commit') IN ('off', 'local')"
     )
-    connection.commit()
 
 
 def _is_gone(connection: psycopg.Connection[Any]) -> bool:

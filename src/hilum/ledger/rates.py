@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Text, and_, case, cast, func, or_, select
+from sqlalchemy import Connection, Text, and_, case, cast, func, literal_column, or_, select
 
 from hilum import states
 from hilum.ledger.tables import associations, by_no_index, history
@@ -40,7 +40,8 @@ def per_minute(connection: Connection, *, now: datetime, minutes: int) -> Sequen
     last = now.astimezone(UTC).replace(second=0, microsecond=0)
     first = last - (minutes - 1) * _MINUTE
     # Databases write times in ways of their own, but all begin with 2026-11-22 13:01.
-    minute = func.substr(cast(history.c.at, Text), 1, 16).label("minute")
+    # Literals: what is grouped by has to be what is selected, and a parameter could be anything.
+    minute = func.substr(cast(history.c.at, Text), literal_column("1"), literal_column("16")).label("minute")
     machine = by_no_index(history.c.machine)
     ended = and_(machine == "association", history.c.event.in_(_ENDED))
     accepted = and_(machine == "delivery", history.c.event == states.DeliveryEvent.ACCEPTED)

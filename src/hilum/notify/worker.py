@@ -68,7 +68,7 @@ class NewsStep:
     name: ClassVar[str] = "news"
     concurrency: ClassVar[int] = 1
     _passed_over: datetime = field(default=datetime.min.replace(tzinfo=UTC))
-    #: The last line that was seen, and who was writing then and still is: see ``annals.writing``.
+    #: The last line that was seen, and who was writing then and still is: see ``notices.writing``.
     _pending: tuple[int, frozenset[str]] | None = None
 
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[int]:  # noqa: ARG002
@@ -100,9 +100,9 @@ class NewsStep:
         """The line up to which no other can come any more; ``None``: that takes until the next poll."""
         with self.database.read() as connection:
             if self._pending is None:
-                self._pending = annals.last_line(connection), annals.writing(connection)
+                self._pending = annals.last_line(connection), notices.writing(connection)
             else:
-                self._pending = self._pending[0], self._pending[1] & annals.writing(connection)
+                self._pending = self._pending[0], self._pending[1] & notices.writing(connection)
         last, writing = self._pending
         if writing:
             return None

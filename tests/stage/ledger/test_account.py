@@ -86,7 +86,7 @@ def test_deliveries_are_counted_by_their_state(desk: Reception, tmp_path: Path) 
         for number, state in enumerate(("due", "delivered", "delivered")):
             connection.execute(
                 text(
-                    "INSERT INTO results (id, job_id, path, sop_class, sop_instance, transfer_syntax, study, offset,"
+                    'INSERT INTO results (id, job_id, path, sop_class, sop_instance, transfer_syntax, study, "offset",'
                     " size, sha256) VALUES (:n, :job, :n, '', '', '', '', 0, 0, '')"
                 ),
                 {"n": number, "job": job},

@@ -34,6 +34,7 @@ def test_what_was_taken_back_is_not_logged(database: Database, kind: str) -> Non
     assert lines == []
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("kind", ["write", "note"])
 def test_a_line_is_logged_when_others_can_write_again(database: Database, kind: str) -> None:
     seen: list[str] = []

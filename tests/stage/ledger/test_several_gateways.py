@@ -16,7 +16,7 @@ from harness.waiting import eventually
 from hilum import states
 from hilum.group.worker import CloseStep
 from hilum.ledger import destinations, dispatch, notices, reception, senders, settling, tables, transition
-from hilum.ledger.annals import last_line, writing
+from hilum.ledger.annals import last_line
 from hilum.ledger.database import Database
 from hilum.ledger.port import Mode
 from hilum.ledger.senders import Behaviour, SenderKey
@@ -307,11 +307,11 @@ def test_news_that_is_written_late_under_an_early_number_is_not_passed_over(
         with other.write() as quick:
             news(quick, "LATE")
         with other.read() as connection:
-            last, going = last_line(connection), writing(connection)
+            last, going = last_line(connection), notices.writing(connection)
             assert [line.subject for line in notices.unread(connection, 10, last=last)] == ["LATE"]
         assert len(going) == 1
     with other.read() as connection:
-        assert not going & writing(connection)
+        assert not going & notices.writing(connection)
         assert [line.subject for line in notices.unread(connection, 10, last=last)] == ["EARLY", "LATE"]
 
 

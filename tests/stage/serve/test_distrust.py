@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hilum.ledger.database import Database
 from hilum.serve import distrust
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception
 
 
+@pytest.mark.sqlite
 def test_the_next_start_tells_it_once(desk: Reception, database: Database, clock: MovableClock) -> None:
     distrust.leave(database.path, "the disk failed to sync the ledger")
     for _ in range(2):

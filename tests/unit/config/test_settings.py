@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hilum.config import AbortedAssociations, Durability, FolderEngine, ProcessEngine, Settings, load
+from hilum.config import AbortedAssociations, Durability, FolderEngine, Ledger, ProcessEngine, Settings, load
 from hilum.model import AETitle, GroupKind, Uid
 
 Read = Callable[..., Settings]
@@ -229,3 +229,14 @@ def test_settings_can_be_made_without_a_file() -> None:
         Settings.model_validate({"dicom": {"scp": {"ae-titles": [{"ae-title": "A"}]}}}).dicom.scp.ae_titles[0].title
         == "A"
     )
+
+
+def test_a_ledger_on_a_server_is_no_file_and_is_shown_without_its_password() -> None:
+    url = "postgresql+psycopg://hilum:p4ss:word@a.example.org,b.example.org/hilum?sslmode=require&password=more"
+    ledger = Ledger(url=url)
+    assert ledger.file is None
+    assert ledger.beneath(Path("/etc/hilum")).url == url
+    assert ledger.shown == (
+        "postgresql+psycopg://hilum:********@a.example.org,b.example.org/hilum?sslmode=require&password=********"
+    )
+    assert Ledger().beneath(Path("/etc/hilum")).file == Path("/etc/hilum/hilum.db")
