@@ -17,7 +17,7 @@ app = typer.Typer(rich_markup_mode=None, subcommand_metavar="export|copy", no_ar
 
 @app.callback()
 def ledger(context: typer.Context, config: Config = None) -> None:
-    """Read the ledger: every instance, and where it is; or move it into another database."""
+    """Read the ledger, or move it into another database."""
     context.obj = Chosen(config)
 
 
