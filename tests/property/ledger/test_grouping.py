@@ -307,8 +307,10 @@ class Ledger(RuleBasedStateMachine):
     def expect_grouped(self, association: Incoming) -> None:
         self.accepted[association.id] = len(association.received)
         touched: list[ExpectedGroup] = []
-        for index, one in enumerate(association.received):
-            key = self.key(association, index)
+        # Groups are taken in the order of their keys, so that no two gateways wait for each other.
+        in_order = sorted((self.key(association, index), index) for index in range(len(association.received)))
+        for key, index in in_order:
+            one = association.received[index]
             group = next((each for each in touched if each.key == key), None) or next(
                 (each for each in self.groups if each.key == key and not each.closed), None
             )

@@ -40,7 +40,9 @@ def test_a_gateway_that_works_is_well(make_site: MakeSite, pacs: Pacs, tmp_path:
         site.wait_for_jobs(1)
         found = examine(site)
     wrong = [one for one in found.checks if one.grade is Grade.WRONG]
-    assert [one for one in wrong if one.area not in {"disk", "descriptors"}] == []  # those are the test machine's
+    # Those are the test machine's, and the server of tests is told not to wait for its disk.
+    wrong = [one for one in wrong if one.area not in {"disk", "descriptors"} and not one.subject.endswith(", disk")]
+    assert wrong == []
     assert {one.area for one in found.checks} >= {"clock", "disk", "permissions", "ports", "descriptors", "ledger"}
     assert [one.found for one in of(found, "ports")] == ["the running gateway listens there"]
     assert [one.subject for one in of(found, "destinations")] == [
