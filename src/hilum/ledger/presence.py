@@ -58,6 +58,7 @@ class Presence:
         self._lock = threading.Lock()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._stopping = threading.Event()
+        self._over = False
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
         self._measure_at = 0.0
         self._connection: psycopg.Connection[Any] | None = None
@@ -86,13 +87,16 @@ class Presence:
         self._stopping.set()
         os.eventfd_write(self._bell, 1)
         self._thread.join()
-        os.close(self._bell)
+        with self._lock:  # nobody is about to ring a bell that by then is something else
+            self._over = True
+            os.close(self._bell)
 
     def tell(self, words: Sequence[str]) -> None:
         """Soon; the same word once, however often it is told until then."""
         with self._lock:
-            self._words.update(words)
-        os.eventfd_write(self._bell, 1)
+            if not self._over:
+                self._words.update(words)
+                os.eventfd_write(self._bell, 1)
 
     def _open(self) -> psycopg.Connection[Any]:
         connection = self._connect()
