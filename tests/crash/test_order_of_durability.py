@@ -105,10 +105,13 @@ def check_reception(order: Order, site: Site, files: Sequence[Path], durability:
             assert on_disk[-1] < success.begun, f"{file.stem} was answered before it was on disk"
     assert max(on_disk) < release.begun, "the release was answered before all instances were on disk"
 
-    who = spool / "association.json"
-    association = order.synced(who, after=order.written(who, before=release.begun))
-    folder = order.synced(spool, after=association.ended)
-    assert order.synced(site.spool, after=folder.ended).ended < min(on_disk), "who sent it was not on disk first"
+    named = order.named(spool)
+    making = Path(named.path)
+    who = making / "association.json"
+    association = order.synced(who, after=order.written(who, before=named.begun))
+    folder = order.synced(making, after=association.ended)
+    assert folder.ended < named.begun, "the folder got its name before who sent it was on disk"
+    assert order.synced(site.spool, after=named.ended).ended < min(on_disk), "who sent it was not on disk first"
 
     recorded = order.synced(ledger, after=order.written(ledger, before=release.begun))
     assert recorded.ended < release.begun, "the release was answered before the ledger had it on disk"
@@ -120,7 +123,8 @@ def test_nothing_is_said_before_it_is_true(make_site: MakeSite, pacs: Pacs, tmp_
     site = configured(make_site, pacs, durability=durability)
     with life(site, pacs, files) as order:
         check_reception(order, site, files, durability)
-        for place in ("2.part", "2.dcm", "association.json", "spool", "hilum.db-wal", order.spool.name):
+        making = Path(order.named(order.spool).path).name
+        for place in ("2.part", "2.dcm", "association.json", making, "spool", "hilum.db-wal", order.spool.name):
             lying = Order([call for call in order.calls if not (call.syncs and Path(call.path).name == place)])
             if len(lying.calls) < len(order.calls):  # the sync of a file happens under one of its two names
                 with pytest.raises(AssertionError):

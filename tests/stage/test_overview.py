@@ -25,10 +25,12 @@ def points(site: Site) -> list[Attention]:
 
 def test_peers_that_were_turned_away_are_told_once_for_each_remedy(make_site: MakeSite, tmp_path: Path) -> None:
     with make_site({"dicom": {"scp": {"reject-unknown-sources": True}}}) as site:
-        for calling in ("MR9", "MR9", "CT3"):
+        for number, calling in enumerate(("MR9", "MR9", "CT3"), 1):
             with pytest.raises(AssociationRejectedError):
                 send(site.port, make_instance(tmp_path / "in"), calling=calling)
-        found = eventually(lambda: points(site) if len(site.history(event="rejected")) == 3 else None, what="3 lines")
+            # Each is written down after its answer: the order of the next two would be left to chance.
+            eventually(lambda lines=number: len(site.history(event="rejected")) == lines, what="its line")  # type: ignore[misc]
+        found = points(site)
     assert [(one.matter, one.count, one.remedy) for one in found] == [
         (Matter.REJECTED, 1, "add {host-ip: 127.0.0.1, ae-title: CT3} to dicom.scp.sources"),
         (Matter.REJECTED, 2, "add {host-ip: 127.0.0.1, ae-title: MR9} to dicom.scp.sources"),

@@ -63,6 +63,9 @@ class Ends:
                 self._watched = {pid: pidfd for pid, pidfd in self._watched.items() if pidfd not in ended}
                 listeners = tuple(self._listeners)
             for pidfd in ended:
-                os.close(pidfd)  # which also takes it out of ``ready``
+                # Closing alone would not do: a process that is being forked has the descriptor too, and what is still
+                # registered would be told, and closed, again, when its number may be another file's.
+                ready.unregister(pidfd)
+                os.close(pidfd)
             for told in listeners:
                 told()

@@ -58,3 +58,21 @@ def test_who_does_not_listen_any_more_is_not_told_and_no_descriptor_stays() -> N
     assert "pidfd" in pidfd
     eventually(lambda: ends._watched == {}, what="that it is forgotten")
     assert not told.acquire(blocking=False)
+
+
+def test_a_descriptor_that_another_process_holds_too_is_told_and_closed_once() -> None:
+    ends, told = Ends(), threading.Semaphore(0)
+    ends.listen(told.release)
+    with running() as one, running() as other:
+        ends.watch(one.pid)
+        ends.watch(other.pid)
+        # As a process has it that is being forked, until it runs a program of its own.
+        held = os.dup(ends._watched[one.pid])
+        try:
+            one.kill()
+            assert told.acquire(timeout=10)
+            other.kill()
+            assert told.acquire(timeout=10)
+            assert not told.acquire(timeout=0.2), "an end was told again"
+        finally:
+            os.close(held)
