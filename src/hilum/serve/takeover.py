@@ -22,17 +22,18 @@ _log = structlog.get_logger(__name__)
 
 #: How often it is looked whether all are alive, for each time that the lease of this one lasts.
 _LOOKS: Final = 6
-#: Looks that lie so many times as far apart as they should saw too little: the ledger was away, or this gateway was.
-_GAP: Final = 3
+#: Silence between two looks counts for no longer than so many times what should lie between them. If they lie further
+#: apart the ledger was away, or this gateway was, and the others could not be heard or had no chance to be.
+_COUNTS: Final = 1.5
 
 
 @dataclass(slots=True, kw_only=True)
 class Lookout:
     """Judges from what can be seen here alone which gateways are dead: no clock of another machine is believed.
 
-    A gateway is dead if its row has not changed for as long as its lease, while the row could be seen all the time;
-    after the ledger was away all of them get a whole lease to be heard of again. On the same machine it is also dead if
-    its process is.
+    A gateway is dead if its row has not changed for as long as its lease. The time between two looks that lie far apart
+    counts little: after the ledger was away all can be heard of again, and who always looks late, on a busy machine,
+    comes to a judgement all the same. On the same machine it is also dead if its process is.
 
     Attributes:
         me: Is never dead.
@@ -48,21 +49,19 @@ class Lookout:
     def dead(self, rows: Sequence[AnyRow]) -> Sequence[tuple[AnyRow, str]]:
         """Those of the gateways that run which do not any more, each with how that is known."""
         now = self.elapsed()
-        if now - self._looked > _GAP * self.every.total_seconds():
-            self._seen.clear()
+        passed = min(now - self._looked, _COUNTS * self.every.total_seconds())
         self._looked = now
         others = [row for row in rows if row.state == states.Gateway.RUNNING and row.id != self.me.id]
         before, self._seen = self._seen, {}
         found = []
         for row in others:
-            seen, since = before.get(row.id, (row.seen_at, now))
-            if seen != row.seen_at:
-                since = now
-            self._seen[row.id] = (row.seen_at, since)
+            seen, silent = before.get(row.id, (None, 0.0))
+            silent = silent + passed if seen == row.seen_at else 0.0
+            self._seen[row.id] = (row.seen_at, silent)
             lease = row.seen_until - row.seen_at
             if self._ended(row):
                 found.append((row, f"its process {row.process} on {row.host} has ended"))
-            elif now - since >= lease.total_seconds():
+            elif silent >= lease.total_seconds():
                 found.append((row, f"it was last heard of at {row.seen_at:%Y-%m-%d %H:%M:%S} UTC; its lease has ended"))
         return found
 

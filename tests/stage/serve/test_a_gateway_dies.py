@@ -13,7 +13,7 @@ from hilum.model import GroupKind
 from hilum.states import GatewayEvent
 from stage.job.planning import Planning
 from stage.ledger.reception_desk import Reception
-from stage.serve.cluster import LEASE, Make, Time, files
+from stage.serve.cluster import EVERY, LEASE, Make, Time, files
 
 SUCCESS, OUT_OF_RESOURCES = 0x0000, 0xA700
 
@@ -205,11 +205,25 @@ def test_nobody_is_called_gone_because_the_ledger_was_away(desk: Reception, memb
     b.beat()
     b.look()
     assert state(desk, "a") == "running"
-    b.live(20)
+    b.live(10)
     a.beat()
-    b.live(20)
+    b.live(25)
     assert state(desk, "a") == "running"
     assert a.heartbeat.stands()
+
+
+def test_one_that_died_is_missed_also_by_those_who_always_look_late(desk: Reception, member: Make, time: Time) -> None:
+    """As on a machine that has too much to do: their looks are rarer, not worth nothing."""
+    b = member("b")
+    member("a")
+    b.look()
+    seen = []
+    for _ in range(5):
+        time.forward(4 * EVERY.total_seconds())
+        b.beat()
+        b.look()
+        seen.append(state(desk, "a"))
+    assert (seen[2], seen[-1]) == ("running", "taken over")
 
 
 def test_no_clock_of_another_machine_is_believed(desk: Reception, member: Make) -> None:
