@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -21,25 +20,25 @@ SLICES = 40
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture
-def site(make_site: Callable[..., Site], tmp_path: Path) -> Site:
-    """One job that got 40 slices and wrote a segmentation of two of them, and one that got and wrote a report."""
-    folder = tmp_path / "series"
-    folder.mkdir()
-    slices = series(folder, SLICES)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Its first job got 40 slices and wrote a segmentation of two of them."""
+    place = tmp_path_factory.mktemp("pictures")
+    for name in ("series", "site"):
+        (place / name).mkdir()
+    slices = series(place / "series", SLICES)
     mask = box((SLICES, *box().shape[1:]))
-    segmentation(slices, mask, tmp_path / "seg.dcm")
-    command = ["sh", "-c", f'cp {tmp_path}/seg.dcm "$HILUM_OUTPUT"/']
-    made = make_site(
-        {
-            "web": {"enabled": True, "port": free_port()},
-            "workflows": [{"name": "segment", "clara-ae-title": "HILUM", "workflow": "w", "engine": "segment"}],
-            "engines": {"segment": {"type": "process", "command": command}},
-        }
-    ).start()
-    send(made.port, *sorted(folder.iterdir()))
-    made.wait_for_jobs(1)
-    return made
+    segmentation(slices, mask, place / "seg.dcm")
+    command = ["sh", "-c", f'cp {place}/seg.dcm "$HILUM_OUTPUT"/']
+    keys = {
+        "web": {"enabled": True, "port": free_port()},
+        "workflows": [{"name": "segment", "clara-ae-title": "HILUM", "workflow": "w", "engine": "segment"}],
+        "engines": {"segment": {"type": "process", "command": command}},
+    }
+    with Site(place / "site", keys) as made:
+        send(made.port, *sorted((place / "series").iterdir()))
+        made.wait_for_jobs(1)
+        yield made
 
 
 @pytest.fixture(params=[(1200, 900), (400, 800)], ids=["wide", "narrow"])
@@ -183,8 +182,9 @@ def test_neighbours_are_there_before_they_are_asked_for(page: Page) -> None:
 
 
 def test_what_has_no_picture_says_so(page: Page, site: Site) -> None:
+    before = site.rows("jobs")
     send(site.port, real_file("reportsi.dcm"))
-    jobs = site.wait_for_jobs(2)
+    jobs = site.wait_for_jobs(len(before) + 1)
     page.goto(f"http://127.0.0.1:{site.settings.web.port}/jobs/{jobs[-1].id}/pictures")
     got = pane(page, "What it got")
     why = "Basic Text SR Storage: it has no pixels to show"
@@ -192,11 +192,19 @@ def test_what_has_no_picture_says_so(page: Page, site: Site) -> None:
     expect(got.locator("img.picture")).to_have_attribute("alt", f"No picture: {why}")
 
 
-def test_an_overlay_that_cannot_be_shown_hides_nothing(page: Page, site: Site) -> None:
+@pytest.fixture
+def cut_off(site: Site) -> Iterator[Callable[[], int]]:
+    """Damages the segmentation, until the end of the test."""
+    output = site.payloads / site.rows("jobs")[0].name / "output" / "seg.dcm"
+    whole = output.read_bytes()
+    yield lambda: output.write_bytes(whole[:-700])
+    output.write_bytes(whole)
+
+
+def test_an_overlay_that_cannot_be_shown_hides_nothing(page: Page, cut_off: Callable[[], int]) -> None:
     wrote = pane(page, "What it wrote")
     at(wrote, 4)
-    output = site.payloads / site.rows("jobs")[0].name / "output" / "seg.dcm"
-    output.write_bytes(output.read_bytes()[:-700])
+    cut_off()
     page.reload()
     expect(wrote.locator(".why")).to_contain_text("cannot be decoded")
     at(wrote, 4)
