@@ -39,7 +39,10 @@ test: $(READY) lint types ## lint, types and all tests
 	@scripts/system-packages dcmdump=dcmtk Orthanc=orthanc ip=iproute2 chromium=chromium haproxy=haproxy $(CHECKERS) \
 		$(CRASH_PROGRAMS) $(CLUSTER_PROGRAMS) $(DEPLOY_PROGRAMS)
 	@scripts/setup-ray
-	@exec $(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+ifeq ($(ARGS),)
+	@$(BIN)/pytest -m besieged tests/cluster
+endif
 
 lint: $(READY) ## style, format and who may import whom
 	@$(BIN)/ruff check
