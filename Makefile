@@ -21,10 +21,12 @@ CRASH_PROGRAMS := strace=strace cc=gcc mkfs.ext4=e2fsprogs mkfs.xfs=xfsprogs los
 CLUSTER_PROGRAMS := haproxy=haproxy pg_ctlcluster=postgresql
 # What tests/deploy checks and runs deploy/ with.
 DEPLOY_PROGRAMS := systemd-analyze=systemd haproxy=haproxy kubectl=kubernetes-client
+# The stages that claim, lease and record, which `make test` runs on both ledgers.
+ON_BOTH := $(addprefix tests/stage/,ledger store group job results deliver serve notify fsck)
 # Options for pytest, e.g. make test ARGS="-k timeout -x"
 ARGS ?=
 
-.PHONY: help run demo test lint types docs pictures interoperability hostile pins setup fuzz bench prove prove-cluster
+.PHONY: help run demo test test-postgresql lint types docs pictures interoperability hostile pins setup fuzz bench prove prove-cluster
 
 help: ## list the verbs
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 22
@@ -41,8 +43,12 @@ test: $(READY) lint types ## lint, types and all tests
 	@scripts/setup-ray
 	@$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 ifeq ($(ARGS),)
+	@$(BIN)/pytest -n 2 --dist loadfile --ledger postgresql $(ON_BOTH)
 	@$(BIN)/pytest -m besieged tests/cluster
 endif
+
+test-postgresql: $(READY) ## all tests of stages, flow and crashes, with the ledger on PostgreSQL
+	@$(MAKE) test ARGS="--ledger postgresql tests/stage tests/flow tests/crash $(ARGS)"
 
 lint: $(READY) ## style, format and who may import whom
 	@$(BIN)/ruff check
