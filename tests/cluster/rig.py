@@ -15,8 +15,6 @@ from typing import Any, Final, Self
 import psycopg
 
 from cluster import fleet, runs
-from cluster.balancer import Balancer
-from cluster.balancer import Server as Backend
 from cluster.doubt import Doubts
 from cluster.fleet import Member
 from crash import counts, reading
@@ -26,6 +24,7 @@ from crash.gateways import ForkServer, kill_family
 from crash.reading import Places
 from crash.sender import Association, Ledger, Load
 from crash.shim import Faults
+from harness.haproxy import HAProxy
 from harness.postgres import Server
 from harness.site import merged
 from harness.waiting import eventually
@@ -43,6 +42,13 @@ _PAUSE: Final = 1.0
 _PATIENCE: Final = (2.0, 30.0)
 _DRAIN: Final = 120.0
 _YEARS: Final = 3000
+
+#: How the balancer finds out which gateways take associations.
+_CHECKS: Final = (
+    "option httpchk",
+    "http-check send meth GET uri /health/ready ver HTTP/1.1 hdr Host localhost",
+    "default-server check inter 200ms fastinter 100ms downinter 100ms fall 2 rise 1",
+)
 
 #: Grouped at the release, twice; and by study while instances of it come to one gateway after the other.
 AES: Final = ("HILUM", "SECOND", "WINDOW")
@@ -135,8 +141,8 @@ class Cluster:
             self.members = list(
                 fleet.make(self._folder, self._size, self._configuration(url), self._server, self._environment)
             )
-            backends = [Backend(name=one.name, port=one.port, web=one.web) for one in self.members]
-            self.balancer = stack.enter_context(Balancer(self._folder / "haproxy", backends))
+            servers = {one.name: (one.port, f"port {one.web} send-proxy-v2") for one in self.members}
+            self.balancer = stack.enter_context(HAProxy(self._folder, servers, backend=_CHECKS))
             for member in self.members:
                 member.start()
             self.balancer.wait_until_up(*(one.name for one in self.members))
