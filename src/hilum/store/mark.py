@@ -14,6 +14,7 @@ from typing import Final
 
 from hilum.ledger.transition import MAX_BEGUN
 from hilum.store.durable import sync_folder, write_whole
+from hilum.store.folders import unwell
 
 #: The file, in the association's folder.
 MARK: Final = "recovery.json"
@@ -75,10 +76,18 @@ class Mark:
         self._write()
 
     def end(self) -> None:
-        """It went well."""
-        with suppress(OSError):  # most often there is none
+        """It went well.
+
+        Raises:
+            TemporaryError: The mark could not be removed: a later start does.
+        """
+        try:
             (self.folder / MARK).unlink()
             sync_folder(self.folder)
+        except FileNotFoundError:  # most often there is none
+            pass
+        except OSError as error:
+            raise unwell("the mark of a recovery could not be removed", error) from error
 
     def _write(self) -> None:
         with suppress(OSError):

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from harness.data import make_instance
+from hilum.errors import TemporaryError
 from hilum.ledger import reception
 from hilum.ledger.tables import associations
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, GroupKind
+from hilum.store.mark import MARK
 from hilum.store.receive import StoreRule, StoreSettings
 from hilum.store.recovery import Recovery
 from hilum.store.spool import AssociationFolder, Durability
@@ -337,6 +339,20 @@ def test_a_spool_that_is_new_has_nothing_to_recover(crashed: Crashed) -> None:
     assert crashed.start() == 0
     crashed.spool.rmdir()
     assert crashed.start() == 0
+
+
+def test_a_mark_that_cannot_be_removed_is_told_and_removed_by_a_later_start(crashed: Crashed, desk: Reception) -> None:
+    """It would be a file that nobody knows."""
+    folder = crashed.folder("1.1")
+    (folder / MARK / "immovable").mkdir(parents=True)
+    with pytest.raises(TemporaryError, match="mark of a recovery"):
+        crashed.start()
+    assert desk.row("associations").state == "held"
+    mark = crashed.spool / "held" / folder.name / MARK
+    shutil.rmtree(mark)
+    mark.write_text("{}")
+    assert crashed.start() == 0
+    assert crashed.files() == [f"held/{folder.name}/1.dcm", f"held/{folder.name}/association.json"]
 
 
 def test_windows_that_waited_for_the_dead_gateway_wait_no_more(
