@@ -82,6 +82,7 @@ class Clusters:
             "rounds": self._settings.rounds,
             "scale": self._settings.scale,
             "machine": dict(machine(self._settings.folder)),
+            "processors": os.cpu_count(),
             "versions": dict(versions()),
             "associations": _ASSOCIATIONS,
             "instances": {name: sum(one.count for one in some) for name, some in series.items()},

@@ -21,6 +21,8 @@ class Point:
     """One setup with one size of instances, as the medians of its rounds.
 
     Attributes:
+        setup: Ledger with durability, number of gateways, size of instances, as a table says them.
+        seconds: Of the median round.
         rates: Instances a second: of the slowest round, the median and the fastest.
         processor: Seconds of processor time for each instance, by party.
         counted: What the database server did for each association, by the names of ``COUNTED``.
@@ -28,6 +30,9 @@ class Point:
     """
 
     setup: tuple[str, str, str]
+    gateways: int
+    associations: int
+    seconds: float
     megabytes: float
     rates: tuple[float, float, float]
     processor: Mapping[str, float]
@@ -48,6 +53,9 @@ class Point:
 
         return cls(
             setup=(f"{ledger}, {durability}", gateways, _TITLES[shape]),
+            gateways=int(gateways),
+            associations=associations,
+            seconds=median(seconds),
             megabytes=document["bytes"][shape] / 1e6 / median(seconds),
             rates=(count / max(seconds), count / median(seconds), count / min(seconds)),
             processor=each(PARTIES, count),
@@ -56,10 +64,15 @@ class Point:
         )
 
 
+def points(document: Mapping[str, Any]) -> Sequence[Point]:
+    """Every setup with every size, in the order of the measurement."""
+    names = dict.fromkeys(" ".join(name.split(" ")[:3]) for name in document["figures"])
+    return [Point.of(document, name, shape) for name in names for shape in document["instances"]]
+
+
 def page(document: Mapping[str, Any]) -> str:
     """The whole page."""
-    names = dict.fromkeys(" ".join(name.split(" ")[:3]) for name in document["figures"])
-    points = [Point.of(document, name, shape) for name in names for shape in document["instances"]]
+    found = points(document)
     facts = "\n".join([*bullets(document["machine"]), *bullets(document["versions"])])
     sent = " and ".join(f"{count} instances of {_TITLES[shape]}" for shape, count in document["instances"].items())
     return f"""\
@@ -74,13 +87,13 @@ send {sent} to HAProxy, which hands them to the gateways in turns.
 Gateways, HAProxy, the database and the senders share the machine, so this shows what an instance costs whom, not what
 several machines would take.
 
-{_table(_rates(points))}
+{_table(_rates(found))}
 Milliseconds of processor time for each instance:
 
-{_table(_processors(points))}
+{_table(_processors(found))}
 What the server of the database did for each association, and the connections that it had:
 
-{_table(_database(points))}"""
+{_table(_database(found))}"""
 
 
 def _table(rows: Iterator[Sequence[str]]) -> str:

@@ -18,6 +18,7 @@ from hilum import words
 from scaling import model
 from scaling.ledger_work import PHASES, Cost, Way, costs, idle_minute, total, ways
 from scaling.model import Model, Need
+from scaling.points import Checked, checked
 from scaling.statements import Asked
 
 SQLITE: Final = "SQLite"
@@ -46,6 +47,7 @@ def written(page: str, found: Ways) -> str:
     by_phase = {name: costs(some) for name, some in found.items()}
     made = {
         **{f"ledger work, {name}": _table(_ledger_work(by_phase[name], some)) for name, some in found.items()},
+        "several gateways": _table(_points(checked(by_phase[POSTGRES], idle_minute(found[POSTGRES][0])))),
         "studies": _table(_studies(_model(by_phase[POSTGRES], found[POSTGRES]))),
         "gateways": _table(_gateways(_model(by_phase[POSTGRES], found[POSTGRES]))),
     }
@@ -94,6 +96,21 @@ def _more(each: Asked, *, remote: bool) -> str:
         "row": each.rows,
     }
     return ", ".join(words.count(number, name) for name, number in parts.items() if number)
+
+
+def _points(some: Sequence[Checked]) -> Rows:
+    yield (
+        *("ledger", "gateways", "instances of", "instances/s", "MB/s", "processor, ms each", "processors busy"),
+        *("transactions", "model", "syncs", "model"),
+    )
+    for one in some:
+        point = one.point
+        row = (*point.setup, f"{point.rates[1]:,.0f}", f"{point.megabytes:,.0f}")
+        row = (*row, f"{1000 * sum(point.processor.values()):.2f}", f"{100 * one.busy:.0f} %")
+        if point.counted:
+            asked = (point.counted["transactions"], one.transactions, point.counted["syncs"], one.syncs)
+            row = (*row, *(f"{number:.1f}" for number in asked))
+        yield (*row, *([""] * (11 - len(row))))
 
 
 def _model(by_phase: Mapping[str, Cost], some: Sequence[Way]) -> Model:
