@@ -75,6 +75,15 @@ class Mark:
         self.begun, self.at = 2, 0
         self._write()
 
+    def take_back(self) -> None:
+        """It failed, and the process lives: that the ledger was away is no fault of an instance, and counts as no time.
+
+        Unless somebody else has ended it meanwhile.
+        """
+        if (self.folder / MARK).exists():
+            self.begun, self.at = self.begun - 1, 0
+            self._write()
+
     def end(self) -> None:
         """It went well.
 

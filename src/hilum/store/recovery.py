@@ -21,7 +21,7 @@ import structlog
 from hilum import states
 from hilum.association.sink import Ending
 from hilum.clock import Clock
-from hilum.errors import PermanentError
+from hilum.errors import HilumError, PermanentError
 from hilum.ledger import gateways, reception
 from hilum.ledger.database import Database
 from hilum.ledger.reception import WRITTEN_OFF, Received, TakenOverError, Tally
@@ -183,10 +183,15 @@ class Recovery:
         if mark.hopeless:
             self._tell_strange(found, f"recovering it ended the gateway {mark.begun - 1} times in a row")
             return
-        received = self._read_all(info, [folder / path.name for path in found.complete], rule, mark)
-        self._record(
-            info, received, rule, folder, found.gateway if row is None else row.owner, is_known=row is not None
-        )
+        came_to = found.gateway if row is None else row.owner
+        try:
+            received = self._read_all(info, [folder / path.name for path in found.complete], rule, mark)
+            self._record(info, received, rule, folder, came_to, is_known=row is not None)
+        except TakenOverError:
+            raise  # whoever was quicker ends the mark
+        except HilumError:
+            mark.take_back()
+            raise
         if received:
             Mark(folder).end()
         else:

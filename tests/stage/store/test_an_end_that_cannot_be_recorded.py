@@ -16,9 +16,11 @@ from hilum.errors import TemporaryError
 from hilum.group.worker import CloseStep
 from hilum.ledger import sqlite
 from hilum.ledger.database import Database
+from hilum.ledger.transition import MAX_BEGUN
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKind, StoreRequest, Uid
 from hilum.store.disk import Watermark
 from hilum.store.receive import SpoolReceiver, SpoolSink, SpoolWriter, StoreRule, StoreSettings
+from hilum.store.recovery import Recovery
 from hilum.store.rescan import Scanned, rescan
 from hilum.store.spool import Durability
 from hilum.store.worker import EndStep
@@ -142,3 +144,20 @@ def test_an_instance_can_be_stored_after_one_that_met_a_busy_ledger(
         assert store(sink, "1.1", tmp_path) == 0xA700
     assert list(receiver.settings().spool.iterdir()) == []
     assert store(sink, "1.2", tmp_path) == 0
+
+
+def test_a_ledger_that_is_away_while_an_association_is_recovered_makes_nobody_suspicious(
+    receiver: SpoolReceiver, desk: Reception, locked: Locked, tmp_path: Path
+) -> None:
+    """A start that fails, or tries again, has not been ended by what it read."""
+    sink = associated(receiver, 1)
+    assert store(sink, "1.1", tmp_path) == 0
+    recovery = Recovery(database=receiver.database, owner="next", clock=receiver.clock, settings=receiver.settings())
+    for _ in range(MAX_BEGUN + 2):
+        with locked(), pytest.raises(TemporaryError):
+            recovery.run()
+    assert recovery.run().count == 1
+    held = desk.row("associations", id=sink.info.id)
+    assert (held.state, held.instances) == ("held", 1)
+    assert {path.name for path in (receiver.settings().spool / held.folder).iterdir()} == {"1.dcm", "association.json"}
+    assert desk.history(event="strange") == []
