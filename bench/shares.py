@@ -87,16 +87,17 @@ send {sent} to HAProxy, which hands them to the gateways in turns.
 Gateways, HAProxy, the database and the senders share the machine, so this shows what an instance costs whom, not what
 several machines would take.
 
-{_table(_rates(found))}
+{table(_rates(found))}
 Milliseconds of processor time for each instance:
 
-{_table(_processors(found))}
+{table(_processors(found))}
 What the server of the database did for each association, and the connections that it had:
 
-{_table(_database(found))}"""
+{table(_database(found))}"""
 
 
-def _table(rows: Iterator[Sequence[str]]) -> str:
+def table(rows: Iterator[Sequence[str]]) -> str:
+    """In Markdown, the first row as its head; numbers are in all columns but the first."""
     head, *body = rows
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

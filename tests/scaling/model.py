@@ -74,8 +74,8 @@ class Model:
         study = self.cost.once + self.cost.each.times(INSTANCES)
         idle = self.idle_minute.times(gateways)
 
-        def asked(*names: str) -> float:
-            return sum(studies * getattr(study, name) + getattr(idle, name) / 60 for name in names)
+        def asked(name: str) -> float:
+            return float(studies * getattr(study, name) + getattr(idle, name) / 60)
 
         instances = studies * INSTANCES
         return Need(
@@ -84,7 +84,7 @@ class Model:
             studies=studies,
             instances=instances,
             bytes=instances * BYTES,
-            transactions=asked("reads", "notes", "writes"),
+            transactions=asked("transactions"),
             statements=asked("statements"),
             round_trips=asked("round_trips"),
             syncs=asked("writes"),

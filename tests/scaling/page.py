@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from bench.shares import table
 
 from harness.ledgers import Files, Ledgers
 from harness.postgres import Server
@@ -46,10 +47,10 @@ def written(page: str, found: Ways) -> str:
     """A page with the tables as they are now."""
     by_phase = {name: costs(some) for name, some in found.items()}
     made = {
-        **{f"ledger work, {name}": _table(_ledger_work(by_phase[name], some)) for name, some in found.items()},
-        "several gateways": _table(_points(checked(by_phase[POSTGRES], idle_minute(found[POSTGRES][0])))),
-        "studies": _table(_studies(_model(by_phase[POSTGRES], found[POSTGRES]))),
-        "gateways": _table(_gateways(_model(by_phase[POSTGRES], found[POSTGRES]))),
+        **{f"ledger work, {name}": table(_ledger_work(by_phase[name], some)) for name, some in found.items()},
+        "several gateways": table(_points(checked(by_phase[POSTGRES], idle_minute(found[POSTGRES][0])))),
+        "studies": table(_studies(_model(by_phase[POSTGRES], found[POSTGRES]))),
+        "gateways": table(_gateways(_model(by_phase[POSTGRES], found[POSTGRES]))),
     }
     for name, text in made.items():
         page = _put(page, name, text)
@@ -62,12 +63,6 @@ def _put(page: str, name: str, text: str) -> str:
     new, number = place.subn(lambda _old: f"{begin}{text}{end}", page)
     assert number == 1, f"the page has {number} places for: {name}"
     return new
-
-
-def _table(rows: Rows) -> str:
-    head, *body = rows
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *body]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _ledger_work(by_phase: Mapping[str, Cost], some: Sequence[Way]) -> Rows:
@@ -105,12 +100,15 @@ def _points(some: Sequence[Checked]) -> Rows:
     )
     for one in some:
         point = one.point
-        row = (*point.setup, f"{point.rates[1]:,.0f}", f"{point.megabytes:,.0f}")
-        row = (*row, f"{1000 * sum(point.processor.values()):.2f}", f"{100 * one.busy:.0f} %")
+        asked = ["", "", "", ""]
         if point.counted:
-            asked = (point.counted["transactions"], one.transactions, point.counted["syncs"], one.syncs)
-            row = (*row, *(f"{number:.1f}" for number in asked))
-        yield (*row, *([""] * (11 - len(row))))
+            pairs = (point.counted["transactions"], one.transactions, point.counted["syncs"], one.syncs)
+            asked = [f"{number:.1f}" for number in pairs]
+        yield (
+            *(*point.setup, f"{point.rates[1]:,.0f}", f"{point.megabytes:,.0f}"),
+            *(f"{1000 * sum(point.processor.values()):.2f}", f"{100 * one.busy:.0f} %"),
+            *asked,
+        )
 
 
 def _model(by_phase: Mapping[str, Cost], some: Sequence[Way]) -> Model:

@@ -44,10 +44,6 @@ def _checked(point: Point, once: Asked, idle_minute: Asked, processors: int) -> 
     return Checked(
         point=point,
         busy=point.rates[1] * sum(point.processor.values()) / processors,
-        transactions=_transactions(once) + waiting * _transactions(idle_minute),
+        transactions=once.transactions + waiting * idle_minute.transactions,
         syncs=once.writes,
     )
-
-
-def _transactions(asked: Asked) -> int:
-    return asked.reads + asked.notes + asked.writes

@@ -32,6 +32,11 @@ class Asked:
     rows: int = 0
     round_trips: int = 0
 
+    @property
+    def transactions(self) -> int:
+        """Of all three kinds."""
+        return self.reads + self.notes + self.writes
+
     def __add__(self, other: Asked) -> Asked:
         return Asked(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 

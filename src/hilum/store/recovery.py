@@ -193,7 +193,7 @@ class Recovery:
             mark.take_back()
             raise
         if received:
-            Mark(folder).end()
+            mark.end()
         else:
             self._remove(folder)
         _log.warning("association.recovered", association=info.id, instances=len(received), accepted=rule.accept_broken)

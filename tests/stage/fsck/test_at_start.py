@@ -88,5 +88,4 @@ def test_twenty_thousand_job_folders_are_compared_in_a_moment(
     inspection = Inspection(database=database, spool=tmp_path / "spool", roots=(payloads,))
     start = process_time()
     assert list(inspection.at_start(clock())) == []
-    # Seconds of the processor: one that compares each with each needs hours, this less than one.
-    assert process_time() - start < 20
+    assert process_time() - start < 2  # seconds of the processor; a third of one where this was written

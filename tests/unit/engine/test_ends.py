@@ -20,12 +20,19 @@ def running() -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def test_an_end_is_told_whether_it_is_waited_for_or_not() -> None:
+@contextmanager
+def two_watched() -> Iterator[tuple[Ends, threading.Semaphore, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+    """Who watches, what is released at each end, and both processes."""
     ends, told = Ends(), threading.Semaphore(0)
     ends.listen(told.release)
     with running() as one, running() as other:
         ends.watch(one.pid)
         ends.watch(other.pid)
+        yield ends, told, one, other
+
+
+def test_an_end_is_told_whether_it_is_waited_for_or_not() -> None:
+    with two_watched() as (_, told, one, other):
         assert not told.acquire(blocking=False)
         one.kill()
         assert told.acquire(timeout=10)
@@ -61,11 +68,7 @@ def test_who_does_not_listen_any_more_is_not_told_and_no_descriptor_stays() -> N
 
 
 def test_a_descriptor_that_another_process_holds_too_is_told_and_closed_once() -> None:
-    ends, told = Ends(), threading.Semaphore(0)
-    ends.listen(told.release)
-    with running() as one, running() as other:
-        ends.watch(one.pid)
-        ends.watch(other.pid)
+    with two_watched() as (ends, told, one, other):
         # As a process has it that is being forked, until it runs a program of its own.
         held = os.dup(ends._watched[one.pid])
         try:
