@@ -56,7 +56,10 @@ class Step(Protocol[Work, Outcome]):
         """Write down what came of it and end the lease; a short transaction."""
 
     def failed(self, work: Work, error: Exception, now: datetime) -> None:
-        """Act or record raised: end the lease so that the work is tried again later, or park it."""
+        """Act or record raised: end the lease so that the work is tried again later, or park it.
+
+        Touches nothing but the ledger, and is called again after a ``TemporaryError``.
+        """
 
     def renew(self, works: Sequence[Work], until: datetime) -> None:
         """Keep the leases of works that are still going on."""
@@ -237,12 +240,24 @@ class Runner(Generic[Work, Outcome]):
             _log.warning("step.failed", step=self.step.name, error=str(error))
         else:
             _log.error("step.failed", step=self.step.name, exc_info=error)
-        try:
-            self.step.failed(work, error, self.clock())
-        except TemporaryError as second:
-            _log.warning("step.lease_left", step=self.step.name, error=str(second))  # it ends by itself
-        except Exception:  # noqa: BLE001  the lease ends by itself, the thread must not
-            _log.exception("step.lease_left", step=self.step.name)
+        self._end_lease(work, error)
+
+    def _end_lease(self, work: Work, error: Exception) -> None:
+        """Tell the step, again until the ledger takes it.
+
+        A lease that is left keeps others from the row until it runs out, and looks as if the work had ended the
+        gateway: a ledger that is away three times would have the row set aside.
+        """
+        while True:
+            try:
+                self.step.failed(work, error, self.clock())
+            except TemporaryError as second:
+                if not self._stopping.wait(self.poll.total_seconds()):
+                    continue
+                _log.warning("step.lease_left", step=self.step.name, error=str(second))  # it ends by itself
+            except Exception:  # noqa: BLE001  the lease ends by itself, the thread must not
+                _log.exception("step.lease_left", step=self.step.name)
+            return
 
     def _done(self, future: Future[None]) -> None:
         with self._lock:

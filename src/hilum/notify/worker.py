@@ -348,17 +348,17 @@ class TellStep:
 
     def failed(self, due: DueNotice, error: Exception, now: datetime) -> None:
         """Something of ours broke: it waits for the ordinary time, or is set aside if it took the gateway with it."""
-        self._rests.ends(due.channel)
         rule = self.settings().retries
-        self._rests.failed(due.channel, now=now, rule=rule, chance=self.chance())
         why = f"{type(error).__name__}: {error}"
         with self.database.write() as connection:
             if isinstance(error, PoisonError):
                 notices.given_up(connection, due.lease, why=str(error), remedy=_REMEDY, now=now)
-                return
-            # It may have been told: it takes in nothing more.
-            values = {"not_before": now + rule.waits[0], "why": why, "attempts": tables.notices.c.attempts + 1}
-            give_back(connection, tables.notices, due.lease, values=values)
+            else:
+                # It may have been told: it takes in nothing more.
+                values = {"not_before": now + rule.waits[0], "why": why, "attempts": tables.notices.c.attempts + 1}
+                give_back(connection, tables.notices, due.lease, values=values)
+        self._rests.ends(due.channel)
+        self._rests.failed(due.channel, now=now, rule=rule, chance=self.chance())
 
     def renew(self, works: Sequence[DueNotice], until: datetime) -> None:
         """A server may take its time."""
