@@ -1,8 +1,9 @@
-"""Whole gateways that share a ledger on a server, and their folders."""
+"""Whole gateways that start together on one ledger on a server, and share it and their folders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def fellows(make_site: Callable[..., Site], pacs: Pacs) -> Iterator[Fellows]:
             }
         )
         sites = [first, *(Site.beside(first) for _ in range(count - 1))]
-        started.extend(site.start() for site in sites)
+        started.extend(sites)
+        with ThreadPoolExecutor(count) as pool:  # all at once, on a ledger without a table
+            list(pool.map(Site.start, sites))
         return sites
 
     yield start

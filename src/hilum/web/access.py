@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hilum.errors import HilumError
 from hilum.web import problem
-from hilum.web.session import Patience, Sessions, is_token, session_of
+from hilum.web.session import Patience, Sessions, bearer_of, is_token, session_of
 
 CSRF_HEADER: Final = "x-csrf-token"
 
@@ -100,8 +100,8 @@ class Access:
             return problem.answer(403, "this request comes from a page of another site")
         if self._token is None or self._sessions is None or path in _OPEN_TO_ALL or _is_open_file(path):
             return None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        given = bearer_of(headers)
+        if given is not None:
             return await self._judge(scope, given, self._token)
         cookie = session_of(headers)
         try:
@@ -122,7 +122,7 @@ class Access:
     async def _judge(self, scope: Scope, given: str, token: str) -> Response | None:
         peer = (scope.get("client") or ("", 0))[0]
         # Headers come as Latin-1, tokens are UTF-8: bytes are what was sent.
-        right = await self._patience.judge(peer, lambda: is_token(given.strip().encode("latin-1"), token))
+        right = await self._patience.judge(peer, lambda: is_token(given.encode("latin-1"), token))
         if right is None:
             return problem.answer(
                 429, "too many wrong tokens from this address: this one was not looked at", headers={"Retry-After": "2"}

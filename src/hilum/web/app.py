@@ -39,10 +39,11 @@ def application(desk: Desk, feed: Feed | None = None) -> FastAPI:
     app.openapi = document.describe(app)  # type: ignore[method-assign]
     problem.install(app)
     hosts = access.own_hosts(web.host) if web.token is None else frozenset[str]()
-    app.add_middleware(access.Access, token=web.token, sessions=session.sessions_of(desk), hosts=hosts)
+    sessions = session.sessions_of(desk)
+    app.add_middleware(access.Access, token=web.token, sessions=sessions, hosts=hosts)
     app.include_router(health.router(desk), responses=problem.RESPONSES)
     app.include_router(metrics.router(desk), responses=problem.RESPONSES)
-    for resource in api.routers(desk, feed):
+    for resource in api.routers(desk, feed, sessions):
         app.include_router(resource, prefix=_API, responses=problem.RESPONSES)
     around = frame.Frame(desk)
     app.add_exception_handler(404, around.lost)

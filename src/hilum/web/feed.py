@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ _log = structlog.get_logger(__name__)
 #: Between two looks: what happens is told this late at most.
 _LOOK_SECONDS: Final = 0.5
 #: After as long a silence a line that means nothing is sent: proxies keep the connection, and who has gone is noticed.
+#: So often it is also asked whether who listens still may.
 _BEAT_SECONDS: Final = 15.0
 #: Lines that are told to who was away; who was away for longer is told to look at everything.
 _MOST_LINES: Final = 1000
@@ -73,11 +75,12 @@ class Feed:
         if self._listeners >= _MOST_LISTENERS:
             raise TemporaryError(f"{_MOST_LISTENERS} others listen already; close some pages")
 
-    async def listen(self, after: int | None) -> AsyncIterator[str]:
-        """A stream of server-sent events until the server stops.
+    async def listen(self, after: int | None, may: Callable[[], bool] = lambda: True) -> AsyncIterator[str]:
+        """A stream of server-sent events until the server stops or the listener's session is over.
 
         Args:
             after: The last line of history that the listener has been told of; ``None``: it wants what comes.
+            may: Whether the listener still may listen; may take its time.
         """
         self._loop = asyncio.get_running_loop()
         self._listeners += 1
@@ -86,7 +89,7 @@ class Feed:
             self._recent.clear()
             self._looking = asyncio.create_task(self._look_on())
         try:
-            async for message in self._messages(after):
+            async for message in self._messages(after, may):
                 yield message
         finally:
             self._listeners -= 1
@@ -94,9 +97,14 @@ class Feed:
                 self._looking.cancel()
                 self._looking = None
 
-    async def _messages(self, after: int | None) -> AsyncIterator[str]:
+    async def _messages(self, after: int | None, may: Callable[[], bool]) -> AsyncIterator[str]:
         told: _Seen | None = None
+        asked_at = time.monotonic()
         while not self._closed:
+            if time.monotonic() >= asked_at + _BEAT_SECONDS:
+                if not await asyncio.to_thread(_still, may):
+                    return
+                asked_at = time.monotonic()
             news, seen = self._news, self._seen
             if seen is not None and seen is not told:
                 if told is None and after is None:
@@ -159,6 +167,13 @@ class Feed:
                 "jobs": {state.value: number for state, number in views.job_counts(connection).items()},
             }
         return _Seen(last=last, counts=counts), lines
+
+
+def _still(may: Callable[[], bool]) -> bool:
+    try:
+        return may()
+    except HilumError:  # the ledger is away, and so is what could be told
+        return True
 
 
 def _message(event: str, seen: _Seen, lines: Sequence[HistoryLine], *, missed: bool) -> str:

@@ -88,6 +88,12 @@ def session_of(headers: Headers) -> str:
     return found[0] if len(found) == 1 else ""
 
 
+def bearer_of(headers: Headers) -> str | None:
+    """The token of a request, unchecked; ``None``: it comes with none, and its session counts."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else None
+
+
 def is_token(given: bytes, token: str) -> bool:
     """Whether this is the secret of the configuration, in a time that does not tell how much of it is right."""
     return hmac.compare_digest(given, token.encode())

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from harness.waiting import eventually
+from hilum.ledger.transition import note
 from hilum.web import feed as module
 from hilum.web.server import WebServer
-from stage.web.office import Office
+from hilum.web.session import COOKIE, sessions_of
+from stage.ledger.reception_desk import Reception
+from stage.web.office import KEYS, Office
 
 
 @pytest.fixture
@@ -45,9 +49,9 @@ class Stream:
 
 
 @contextmanager
-def listening(address: str, last: str | None = None) -> Iterator[Stream]:
-    headers = {} if last is None else {"Last-Event-ID": last}
-    with httpx.stream("GET", f"{address}/api/v1/events", headers=headers, timeout=30) as answer:
+def listening(address: str, last: str | None = None, headers: Mapping[str, str] = {}) -> Iterator[Stream]:
+    where = {} if last is None else {"Last-Event-ID": last}
+    with httpx.stream("GET", f"{address}/api/v1/events", headers={**headers, **where}, timeout=30) as answer:
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Stream(answer)
@@ -193,3 +197,35 @@ def test_too_many_listeners_are_told_to_try_again(
         stream.next()
         refused = httpx.get(f"{address}/api/v1/events")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+
+def test_a_stream_ends_with_its_session_and_no_other(
+    desk: Reception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = Office(desk, tmp_path, {**KEYS, "web": {"token": "correct horse"}}).fill()
+    monkeypatch.setattr(module, "_BEAT_SECONDS", 0.01)
+    sessions = sessions_of(closed.desk)
+    assert sessions is not None
+    server = WebServer("127.0.0.1", 0, closed.desk)
+    address = f"http://127.0.0.1:{server.start()}"
+    mine, other = ({"cookie": f"{COOKIE}={sessions.new()}"} for _ in range(2))
+    program = {"authorization": "Bearer correct horse"}
+    try:
+        with (
+            listening(address, headers=mine) as ends,
+            listening(address, headers=other) as goes_on,
+            listening(address, headers=program) as of_a_program,
+        ):
+            for stream in (ends, goes_on, of_a_program):
+                stream.next()
+            word = {"x-csrf-token": sessions.csrf(mine["cookie"].partition("=")[2])}
+            assert httpx.post(f"{address}/logout", headers=mine | word).status_code == 204
+            with pytest.raises(EOFError):
+                list(iter(ends.next, None))
+            with closed.database.write() as connection:
+                note(connection, "gateway", "gateway", "test", now=closed.clock())
+            for stream in (goes_on, of_a_program):
+                while "test" not in [line["event"] for line in stream.next()["data"]["lines"]]:
+                    pass
+    finally:
+        server.stop()

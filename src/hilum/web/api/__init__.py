@@ -24,6 +24,7 @@ from hilum.web.api import (
 )
 from hilum.web.desk import Desk
 from hilum.web.feed import Feed
+from hilum.web.session import Sessions
 
 _RESOURCES = (
     status,
@@ -42,6 +43,6 @@ _RESOURCES = (
 )
 
 
-def routers(desk: Desk, feed: Feed) -> Sequence[APIRouter]:
+def routers(desk: Desk, feed: Feed, sessions: Sessions | None) -> Sequence[APIRouter]:
     """Of all resources, in the order of the document."""
-    return [*(one.router(desk) for one in _RESOURCES), destinations.echo_router(desk), events.router(feed)]
+    return [*(one.router(desk) for one in _RESOURCES), destinations.echo_router(desk), events.router(feed, sessions)]
