@@ -23,7 +23,7 @@ from bench.process import FailedError
 from hilum import config, states
 from hilum.ledger import annals, tables, views
 from hilum.ledger.database import Database
-from hilum.ledger.transition import drop_leases
+from hilum.ledger.lease import drop_leases
 from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
 

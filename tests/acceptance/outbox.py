@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.site import Site
 from harness.waiting import eventually
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 
 
 def sends_to(*destinations: Mapping[str, object], **scu: Any) -> dict[str, Any]:

@@ -49,7 +49,7 @@ from harness.sending import association, send, store
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.errors import TemporaryError
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 
 MakeSite = Callable[..., Site]
 

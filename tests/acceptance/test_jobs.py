@@ -17,7 +17,7 @@ from harness.sending import association, send, store
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
 from hilum.errors import TemporaryError
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 
 MakeSite = Callable[..., Site]
 

@@ -59,7 +59,7 @@ from harness.sending import association, send, store
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.errors import TemporaryError
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.model import Answer, StoreRequest
 from hilum.store.shared import MARK
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import true
 
-from hilum.ledger import transition
+from hilum.ledger import lease
 from hilum.serve import process
 from hilum.serve.takeover import Lookout
 
@@ -17,7 +17,7 @@ def take_out(what: str) -> None:
     """``leases``: what another one has claimed counts as free. ``life``: everybody else counts as dead, and goes on."""
     match what:
         case "leases":
-            _replace(transition.unleased, lambda _table, _now: true())
+            _replace(lease.unleased, lambda _table, _now: true())
         case "life":
             Lookout.dead = _all_dead  # type: ignore[method-assign]
             _replace(process._end_fenced, lambda _why: None)

@@ -20,7 +20,7 @@ from harness.process import GatewayProcess
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
 from hilum.ledger.database import Database
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 
 MakeSite = Callable[..., Site]
 

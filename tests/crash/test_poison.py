@@ -17,7 +17,7 @@ from harness.site import Site, data_set_digest
 from harness.waiting import eventually
 from hilum.ledger import dispatch
 from hilum.ledger.database import Database
-from hilum.ledger.transition import MAX_BEGUN
+from hilum.ledger.lease import MAX_BEGUN
 
 MakeSite = Callable[..., Site]
 

@@ -14,7 +14,7 @@ from harness.sending import send
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.ledger import grouping, planning
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.model import GroupId
 from hilum.states import GroupEvent
 

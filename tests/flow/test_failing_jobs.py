@@ -17,7 +17,7 @@ from hilum.assembly import engine_of
 from hilum.engine.attempt import process_stat
 from hilum.engine.worker import run_of
 from hilum.ledger import work
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 
 MakeSite = Callable[..., Site]
 

@@ -21,7 +21,7 @@ from harness.site import Site
 from harness.waiting import eventually
 from hilum.fsck import Inspection
 from hilum.ledger import account, reception, work
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.whereabouts import Place
 from hilum.model import Answer, StoreRequest
 from hilum.store.folders import put_aside

@@ -13,7 +13,7 @@ from harness.sending import send
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.ledger import work
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.states import Job
 
 MakeSite = Callable[..., Site]

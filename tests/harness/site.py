@@ -17,7 +17,7 @@ from hilum import config
 from hilum.clock import Clock, utc_now
 from hilum.ledger import tables
 from hilum.ledger.database import Database
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.serve import Gateway
 from hilum.store.rescan import Scanned, rescan
 

@@ -38,7 +38,7 @@ from harness.raw_peer import (
 from harness.site import Site, data_set_digest
 from harness.waiting import eventually
 from hilum.ledger.database import Database
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hostile.hostile_pacs import ACCEPTED, C_STORE_RSP, Behaviour, HostilePacs, take_data_set
 from hostile.vitals import MEGABYTE, forget_peak, vitals
 

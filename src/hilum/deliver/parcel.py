@@ -20,7 +20,7 @@ from hilum.deliver.settings import DeliverySettings
 from hilum.deliver.slots import Slots, Stop, StoppedError
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger.dispatch import DueFile, Parcel
-from hilum.ledger.transition import PoisonError
+from hilum.ledger.lease import PoisonError
 from hilum.model import Answer, Uid
 
 #: Presentation context identifiers are odd numbers from 1 to 255. Source: PS3.8 9.3.2.2.

@@ -19,7 +19,7 @@ from hilum.ledger import destinations as ledger
 from hilum.ledger import tables
 from hilum.ledger.database import Database
 from hilum.ledger.destinations import Silent
-from hilum.ledger.transition import PoisonError, give_back, renew
+from hilum.ledger.lease import PoisonError, give_back, renew
 from hilum.model import AETitle, Uid
 
 

@@ -17,8 +17,10 @@ from hilum import states
 from hilum.errors import LeaseLostError
 from hilum.ledger import settling
 from hilum.ledger.database import Database
+from hilum.ledger.lease import Lease, PoisonError, give_back, lease_of, renew
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, note, renew
+from hilum.ledger.transition import note
 from hilum.model import JobId
 from hilum.store.durable import write_whole
 

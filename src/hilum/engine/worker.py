@@ -19,8 +19,9 @@ from hilum.engine.rests import Rests
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import work
 from hilum.ledger.database import Database
+from hilum.ledger.lease import Lease, PoisonError, give_back, lease_of, renew
+from hilum.ledger.rows import AnyRow, RowId
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import AnyRow, Lease, PoisonError, RowId, give_back, lease_of, renew
 from hilum.model import JobId
 
 _log = structlog.get_logger(__name__)

@@ -20,7 +20,7 @@ from hilum.fsck.mending import mend
 from hilum.fsck.policy import ledger, payloads, spool
 from hilum.ledger import account, audit, gateways, planning
 from hilum.ledger.database import Database
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.store.mark import MARK
 from hilum.store.quarantine import payload_quarantine, spool_quarantine
 from hilum.store.receive import QUARANTINE

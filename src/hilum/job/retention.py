@@ -14,8 +14,8 @@ from hilum.errors import PermanentError
 from hilum.job import payload
 from hilum.ledger import planning, work
 from hilum.ledger.database import Database
+from hilum.ledger.lease import Lease, PoisonError, give_back, lease_of, renew, still_held
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import Lease, PoisonError, give_back, lease_of, renew, still_held
 
 Expired = tuple[Lease, Path]
 

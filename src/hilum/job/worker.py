@@ -16,8 +16,8 @@ from hilum.job import inspection, payload, policy
 from hilum.job.processors import Processor
 from hilum.ledger import planning
 from hilum.ledger.database import Database
+from hilum.ledger.lease import Lease, PoisonError, give_back, renew
 from hilum.ledger.tables import groups
-from hilum.ledger.transition import Lease, PoisonError, give_back, renew
 from hilum.model import AETitle
 
 

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from hilum import states
 from hilum.ledger.grouping import Fate
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import associations, deliveries, groups, instances, jobs
-from hilum.ledger.transition import AnyRow
 from hilum.ledger.whereabouts import Place, Standing, place
 
 #: Rows of one piece. SQLite takes so many parameters since 3.32; no more groups than this are asked for at once.

@@ -10,9 +10,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, func, or_, select
 
 from hilum.ledger import tables
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.shown import HistoryLine, JobView, as_view
 from hilum.ledger.tables import deliveries, history
-from hilum.ledger.transition import AnyRow
 
 #: Lines that one search for a text looks at: no index leads to it.
 TEXT_REACH: Final = 50_000

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, and_,
 
 from hilum import states
 from hilum.ledger.grouping import Fate
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import associations, deliveries, groups, history, instances, jobs, results
-from hilum.ledger.transition import AnyRow
 
 #: Groups whose instances are in no job yet: their files in the spool are the only ones.
 _UNPLANNED: Final = (states.Group.OPEN, states.Group.CLOSED, states.Group.PARKED, states.Group.STORED_ONLY)

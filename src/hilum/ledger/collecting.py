@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 
 from hilum import states
+from hilum.ledger.lease import Lease
 from hilum.ledger.tables import deliveries, jobs, results
-from hilum.ledger.transition import Lease, apply, born_all, note
+from hilum.ledger.transition import apply, born_all, note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from hilum import states
 from hilum.ledger.audit import quick_check
 from hilum.ledger.database import Database
 from hilum.ledger.port import Extent
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import deliveries, history, results
-from hilum.ledger.transition import AnyRow
 
 #: Larger ones take too long to be checked whole just in passing.
 _CHECKED_BYTES = 256_000_000

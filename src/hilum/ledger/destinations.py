@@ -15,8 +15,10 @@ from typing import Any, Final
 from sqlalchemy import CTE, ColumnElement, Connection, Select, and_, func, or_, select, update
 
 from hilum import states
+from hilum.ledger.lease import Lease, claim, give_back, lease_of, unleased
+from hilum.ledger.rows import locked
 from hilum.ledger.tables import IS_DUE, deliveries, destinations, results
-from hilum.ledger.transition import Lease, add, apply, claim, give_back, lease_of, locked, unleased
+from hilum.ledger.transition import add, apply
 
 #: Presentation contexts of one association at most. Source: PS3.8 9.3.2.2.
 _PAIRS: Final = 128

@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 from hilum import states
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger import destinations
+from hilum.ledger.lease import ENDED, Lease, claim, is_tried_again, unleased
 from hilum.ledger.prepared import Prepared
+from hilum.ledger.rows import AnyRow, locked
 from hilum.ledger.tables import IS_DUE, by_no_index, deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, NoSuchRowError, apply, claim, is_tried_again, locked, unleased
+from hilum.ledger.transition import NoSuchRowError, apply
 from hilum.ledger.work import refuse_if_expiring
 from hilum.model import DeliveryId, JobId, ResultId
 
@@ -194,9 +196,8 @@ def give_back_all(connection: Connection, leases: Sequence[Lease], **values: Any
     Args:
         values: Other columns that change with them.
     """
-    ended = {"lease_owner": None, "lease_until": None, "begun": 0}
     for part in _parts(leases):
-        connection.execute(update(deliveries).where(_held(part)).values(**ended, **values))
+        connection.execute(update(deliveries).where(_held(part)).values(**ENDED, **values))
 
 
 def renew_all(connection: Connection, leases: Sequence[Lease], *, until: datetime) -> None:

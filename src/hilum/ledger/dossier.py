@@ -13,9 +13,10 @@ from hilum import states
 from hilum.ledger import tables, views
 from hilum.ledger.grouping import Fate
 from hilum.ledger.inquiry import COLUMNS, Kind, Match, lines_of
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.shown import AssociationView, DeliveryView, GroupView, HistoryLine, JobView, ResultView, as_view
 from hilum.ledger.tables import associations, deliveries, history, instances, jobs, results
-from hilum.ledger.transition import AnyRow, NoSuchRowError
+from hilum.ledger.transition import NoSuchRowError
 from hilum.ledger.whereabouts import Place, Standing, place
 
 #: Parameters of one statement: older SQLites take 999 at most.

@@ -16,8 +16,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
 from hilum import states
+from hilum.ledger.lease import Lease, claim
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import gateways, jobs
-from hilum.ledger.transition import AnyRow, Lease, apply, claim, note
+from hilum.ledger.transition import apply, note
 
 #: How long the row of a gateway that is over is kept, for people who ask.
 _KEPT: Final = timedelta(days=30)

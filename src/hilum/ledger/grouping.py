@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 from sqlalchemy import Connection, Select, and_, select, update
 
 from hilum import states
+from hilum.ledger.rows import AnyRow, locked
 from hilum.ledger.tables import IS_GROUPED, IS_OPEN, contributions, groups, instances
-from hilum.ledger.transition import AnyRow, apply, born, locked, note
+from hilum.ledger.transition import apply, born, note
 from hilum.model import AssociationId, AssociationInfo, GroupId, GroupKey, Header
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import Any, Final
 from sqlalchemy import Column, Connection, Select, and_, func, or_, select
 
 from hilum.ledger import annals, tables
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.shown import HistoryLine
 from hilum.ledger.tables import associations, deliveries, history, instances, jobs, results
-from hilum.ledger.transition import AnyRow
 
 #: More choices than this help nobody.
 _CHOICES: Final = 20

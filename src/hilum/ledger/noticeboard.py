@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from hilum import states
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import IS_WAITING, notices
-from hilum.ledger.transition import AnyRow, NoSuchRowError
+from hilum.ledger.transition import NoSuchRowError
 from hilum.model import NoticeId, Phase, Topic
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, func, select
 
 from hilum import states
 from hilum.errors import TemporaryError
+from hilum.ledger.lease import Lease, claim, lease_of, unleased
+from hilum.ledger.rows import AnyRow, locked
 from hilum.ledger.tables import (
     IS_LASTING,
     IS_NEWS,
@@ -22,18 +24,7 @@ from hilum.ledger.tables import (
     jobs,
     notices,
 )
-from hilum.ledger.transition import (
-    AnyRow,
-    Lease,
-    NoSuchRowError,
-    apply,
-    born,
-    claim,
-    lease_of,
-    locked,
-    one_at_a_time,
-    unleased,
-)
+from hilum.ledger.transition import NoSuchRowError, apply, born, one_at_a_time
 from hilum.model import NewsLine, NoticeId, Phase, Topic
 
 _READER: Final = "notices"

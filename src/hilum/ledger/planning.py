@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from hilum import states
 from hilum.ledger.grouping import Fate
+from hilum.ledger.lease import Lease, claim, lease_of, unleased
+from hilum.ledger.rows import AnyRow, locked
 from hilum.ledger.tables import IS_GROUPED, associations, groups, instances, jobs
-from hilum.ledger.transition import AnyRow, Lease, apply, born, claim, lease_of, locked, note, unleased
+from hilum.ledger.transition import apply, born, note
 from hilum.model import AETitle, GroupId, GroupKind, Header, InstanceId, JobId
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select as sockets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -201,7 +201,11 @@ class Postgres:
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ATTENDED,)).fetchone()
             if row is None or not row[0]:
                 raise LedgerUnusableError(f"a gateway is running on the ledger {self.name}; stop all of them first")
-            yield
+            try:
+                yield
+            finally:
+                with suppress(psycopg.Error):  # closing alone frees it some time later
+                    connection.execute("SELECT pg_advisory_unlock(%s)", (ATTENDED,))
 
     def is_attended(self) -> bool:
         """Whether somebody has a share of that lock."""

@@ -6,6 +6,7 @@ import os
 import select
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -133,7 +134,9 @@ class Presence:
                     self._connection = None
                 self._stopping.wait(_AGAIN)
         if self._connection is not None:
-            self._connection.close()
+            # The server would see some time after this process that it has gone.
+            with closing(self._connection), suppress(psycopg.Error):
+                self._connection.execute("SELECT pg_advisory_unlock_shared(%s)", (ATTENDED,))
 
     def _attend(self, connection: psycopg.Connection[Any]) -> None:
         """One round: wait for something to hear, to tell or to measure, and do it."""

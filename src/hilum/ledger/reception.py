@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func,
 from hilum import states
 from hilum.errors import PermanentError, TemporaryError
 from hilum.ledger.grouping import Fate, Grouping, Placed, close_if_over, place
+from hilum.ledger.lease import claim, unleased
+from hilum.ledger.rows import AnyRow, locked
 from hilum.ledger.tables import associations, contributions, groups, instances
-from hilum.ledger.transition import AnyRow, NoSuchRowError, add, apply, born, claim, locked, note, unleased
+from hilum.ledger.transition import NoSuchRowError, add, apply, born, note
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, Header, Uid
 
 #: Without an instance in the ledger these are what became of an association whose folder was not found.

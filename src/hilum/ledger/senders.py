@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, select, update
 
+from hilum.ledger.rows import AnyRow, locked
 from hilum.ledger.tables import senders
-from hilum.ledger.transition import AnyRow, add, locked
+from hilum.ledger.transition import add
 from hilum.observe.durations import BOUNDS, Durations
 
 #: What is older helps nobody to find out why a sender is slow.

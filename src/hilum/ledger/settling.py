@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from hilum import states
+from hilum.ledger.lease import Lease, claim, give_back, unleased
+from hilum.ledger.rows import AnyRow, locked
 from hilum.ledger.tables import deliveries, jobs, results
-from hilum.ledger.transition import AnyRow, Lease, apply, claim, give_back, locked, unleased
+from hilum.ledger.transition import apply
 from hilum.model import JobId
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from hilum import states
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.model import AssociationId, DeliveryId, GroupId, JobId, ResultId
 
 

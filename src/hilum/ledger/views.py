@@ -28,6 +28,7 @@ from sqlalchemy import (
 from hilum import states
 from hilum.ledger import gateways, tables
 from hilum.ledger.grouping import no_contributor
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.shown import (
     AssociationView,
     DeliveryView,
@@ -39,7 +40,7 @@ from hilum.ledger.shown import (
     as_view,
 )
 from hilum.ledger.tables import associations, deliveries, groups, instances, jobs, results
-from hilum.ledger.transition import AnyRow, NoSuchRowError
+from hilum.ledger.transition import NoSuchRowError
 from hilum.ledger.work import CANCELLED
 
 

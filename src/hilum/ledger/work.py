@@ -10,18 +10,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 
 from hilum import states
 from hilum.errors import PermanentError
+from hilum.ledger.lease import Lease, claim, claim_listed, unleased
+from hilum.ledger.rows import AnyRow, RowId, locked
 from hilum.ledger.tables import deliveries, groups, jobs
-from hilum.ledger.transition import (
-    AnyRow,
-    Lease,
-    NoSuchRowError,
-    RowId,
-    apply,
-    claim,
-    claim_listed,
-    locked,
-    unleased,
-)
+from hilum.ledger.transition import NoSuchRowError, apply
 from hilum.model import JobId
 
 #: The reason that rows carry whose work an operator stopped; who counts what needs attention leaves them out.

@@ -16,7 +16,8 @@ from hilum import states
 from hilum.clock import Clock
 from hilum.ledger import annals, notices, tables
 from hilum.ledger.database import Database
-from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew
+from hilum.ledger.lease import Lease, PoisonError, give_back, lease_of, renew
+from hilum.ledger.rows import AnyRow
 from hilum.model import NoticeId, Phase, Topic
 from hilum.notify import policy, wording
 from hilum.notify.port import Channel, NotTold, Told

@@ -13,8 +13,8 @@ from structlog.contextvars import bind_contextvars
 from hilum import states
 from hilum.ledger import collecting, work
 from hilum.ledger.database import Database
+from hilum.ledger.lease import Lease, PoisonError, give_back, lease_of, renew
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import Lease, PoisonError, give_back, lease_of, renew
 from hilum.results import output, policy
 
 #: How soon a folder that could not be read is looked at again.

@@ -15,7 +15,8 @@ from hilum.engine import attempt
 from hilum.ledger import gateways, tables
 from hilum.ledger.database import Database
 from hilum.ledger.gateways import Identity
-from hilum.ledger.transition import AnyRow, Lease, PoisonError, drop_leases, give_back, lease_of, renew
+from hilum.ledger.lease import Lease, PoisonError, drop_leases, give_back, lease_of, renew
+from hilum.ledger.rows import AnyRow
 from hilum.store.recovery import Recovered, Recovery
 
 _log = structlog.get_logger(__name__)

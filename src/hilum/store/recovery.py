@@ -24,8 +24,10 @@ from hilum.clock import Clock
 from hilum.errors import HilumError, PermanentError
 from hilum.ledger import gateways, reception
 from hilum.ledger.database import Database
+from hilum.ledger.lease import MAX_BEGUN
 from hilum.ledger.reception import WRITTEN_OFF, Received, TakenOverError, Tally
-from hilum.ledger.transition import MAX_BEGUN, AnyRow, note
+from hilum.ledger.rows import AnyRow
+from hilum.ledger.transition import note
 from hilum.model import AssociationInfo, Uid
 from hilum.store.folders import move_folder, put_aside, remove_folder
 from hilum.store.leftovers import Leftover, association_folders, leftover, unfinished_folders

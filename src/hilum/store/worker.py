@@ -15,8 +15,9 @@ from hilum.errors import LocalError
 from hilum.ledger import audit, reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
+from hilum.ledger.lease import Lease, PoisonError, give_back, lease_of, renew, still_held
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import associations
-from hilum.ledger.transition import AnyRow, Lease, PoisonError, give_back, lease_of, renew, still_held
 from hilum.model import AssociationId, AssociationInfo
 from hilum.states import Association
 from hilum.store.folders import remove_folder

@@ -25,8 +25,8 @@ from hilum.errors import PermanentError
 from hilum.group.worker import CloseStep
 from hilum.ledger import account, audit, grouping, planning, reception
 from hilum.ledger.database import Database
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import AnyRow
 from hilum.ledger.whereabouts import Place
 from hilum.model import GroupId, GroupKind, JobId
 from hilum.states import GroupEvent, IllegalTransitionError

@@ -17,8 +17,9 @@ from hilum.deliver.settings import DeliverySettings
 from hilum.deliver.worker import SendStep
 from hilum.ledger import collecting, planning
 from hilum.ledger.dispatch import Parcel
+from hilum.ledger.lease import Lease
 from hilum.ledger.planning import NewJob
-from hilum.ledger.transition import AnyRow, Lease
+from hilum.ledger.rows import AnyRow
 from hilum.model import AETitle, JobId
 from hilum.results import output
 from hilum.retry import RetryRule

@@ -14,8 +14,8 @@ from hilum.deliver.policy import MISCONFIGURED_WAIT, Fault
 from hilum.deliver.probe import ProbeStep
 from hilum.errors import TemporaryError
 from hilum.ledger import dispatch
+from hilum.ledger.lease import drop_leases
 from hilum.ledger.tables import deliveries, results
-from hilum.ledger.transition import drop_leases
 from hilum.model import Answer, StoreRequest
 from hilum.retry import RetryRule
 from stage.deliver.sending import LEASE, Sending

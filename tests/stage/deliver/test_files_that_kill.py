@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.pacs import SUCCESS, Pacs
 from hilum.ledger import dispatch
 from hilum.ledger.dispatch import Parcel
-from hilum.ledger.transition import MAX_BEGUN, drop_leases
+from hilum.ledger.lease import MAX_BEGUN, drop_leases
 from stage.deliver.sending import Sending
 
 

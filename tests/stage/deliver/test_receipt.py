@@ -12,7 +12,7 @@ from harness.pacs import Pacs
 from hilum.deliver.receipt import RECEIPT
 from hilum.errors import LeaseLostError
 from hilum.ledger import dispatch
-from hilum.ledger.transition import MAX_BEGUN, PoisonError
+from hilum.ledger.lease import MAX_BEGUN, PoisonError
 from hilum.model import Answer
 from stage.deliver.sending import LEASE, Sending
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from harness.data import make_instance
 from hilum.fsck import Finding, Inspection
 from hilum.ledger import collecting, work
+from hilum.ledger.lease import Lease
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import associations, instances, jobs
-from hilum.ledger.transition import AnyRow, Lease
 from hilum.model import GroupKind
 from hilum.results import output
 from hilum.store.digest import digest_of

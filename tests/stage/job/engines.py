@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from hilum.engine.port import Engine, Healthy, Phase, Run, Status
 from hilum.engine.worker import EngineSettings, SubmitStep, WatchStep
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.model import JobId
 from stage.job.planning import LEASE, Planning, Workflow
 

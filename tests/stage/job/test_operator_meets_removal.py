@@ -11,7 +11,7 @@ from hilum.errors import PermanentError, TemporaryError
 from hilum.job import payload
 from hilum.job.retention import RetentionStep
 from hilum.ledger import work
-from hilum.ledger.transition import Lease
+from hilum.ledger.lease import Lease
 from hilum.model import JobId
 from stage.job.planning import LEASE, Planning
 from stage.ledger.clock import MovableClock

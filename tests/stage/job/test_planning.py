@@ -10,9 +10,10 @@ import pytest
 from hilum.errors import LeaseLostError, TemporaryError
 from hilum.job import policy
 from hilum.job.processors import JobProcessor
+from hilum.ledger.lease import MAX_BEGUN
 from hilum.ledger.planning import known_folders
 from hilum.ledger.tables import groups
-from hilum.ledger.transition import MAX_BEGUN, apply
+from hilum.ledger.transition import apply
 from hilum.model import GroupKind, InstanceId
 from hilum.states import GroupEvent
 from stage.job.planning import LEASE, Broken, Planning, Workflow

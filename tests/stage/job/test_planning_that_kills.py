@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hilum.errors import TemporaryError
-from hilum.ledger.transition import MAX_BEGUN
+from hilum.ledger.lease import MAX_BEGUN
 from stage.job.planning import LEASE, Broken, Planning
 from stage.ledger.reception_desk import Reception
 

@@ -9,8 +9,9 @@ from sqlalchemy import update
 from hilum import states
 from hilum.job.retention import RetentionStep
 from hilum.ledger import tables, work
+from hilum.ledger.lease import Lease
 from hilum.ledger.tables import jobs
-from hilum.ledger.transition import Lease, apply
+from hilum.ledger.transition import apply
 from hilum.model import JobId
 from stage.job.planning import LEASE, Planning
 from stage.ledger.clock import MovableClock

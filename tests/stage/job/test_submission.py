@@ -10,7 +10,7 @@ from hilum import ledger
 from hilum.engine.policy import MAX_SUBMISSIONS
 from hilum.engine.port import UnwellError
 from hilum.errors import LeaseLostError, PermanentError, TemporaryError
-from hilum.ledger.transition import MAX_BEGUN
+from hilum.ledger.lease import MAX_BEGUN
 from hilum.ledger.work import ask_cancel, ask_retry
 from hilum.model import JobId
 from hilum.states import IllegalTransitionError

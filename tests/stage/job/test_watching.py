@@ -10,7 +10,7 @@ from hilum.engine.folder import FolderEngine
 from hilum.engine.policy import MAX_PENDING, MAX_SUBMISSIONS, RETRY_AFTER
 from hilum.engine.port import Phase
 from hilum.errors import TemporaryError
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.ledger.work import ask_cancel, ask_retry
 from hilum.model import JobId
 from hilum.states import IllegalTransitionError

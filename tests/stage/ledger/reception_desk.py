@@ -17,7 +17,7 @@ from hilum.ledger import reception, tables
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.reception import Received, Tally
-from hilum.ledger.transition import AnyRow
+from hilum.ledger.rows import AnyRow
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, GroupKind, Header, Uid
 from stage.ledger.clock import MovableClock
 

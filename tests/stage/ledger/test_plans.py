@@ -18,7 +18,8 @@ from harness.site import Site
 from hilum.ledger import annals, inquiry, searches, tables, traffic, views
 from hilum.ledger.database import Database
 from hilum.ledger.dossier import dossier
-from hilum.ledger.transition import drop_leases, note
+from hilum.ledger.lease import drop_leases
+from hilum.ledger.transition import note
 from hilum.ledger.vitals import vitals
 from hilum.serve import Gateway
 from hilum.serve.roles import Role

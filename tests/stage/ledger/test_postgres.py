@@ -109,7 +109,7 @@ def test_of_two_that_wait_for_each_other_one_comes_off_and_the_other_is_repeated
     desk.rule("SCP", GroupKind.PATIENT, 60)
     desk.send("1.1", patient="P1")
     desk.send("1.2", patient="P2")
-    both = threading.Barrier(2, timeout=20)
+    both, one_is_done = threading.Barrier(2, timeout=20), threading.Event()
     tries: list[int] = []
 
     def take(first: int, second: int) -> None:
@@ -118,6 +118,8 @@ def test_of_two_that_wait_for_each_other_one_comes_off_and_the_other_is_repeated
         def work(connection: object) -> None:
             nonlocal met
             tries.append(first)
+            if met:  # undone; once more in the way of the other one it could be undone again
+                one_is_done.wait(20)
             change = "UPDATE groups SET bytes = bytes + 1 WHERE id = %s"
             connection.exec_driver_sql(change, (first,))  # type: ignore[attr-defined]
             if not met:
@@ -126,6 +128,7 @@ def test_of_two_that_wait_for_each_other_one_comes_off_and_the_other_is_repeated
             connection.exec_driver_sql(change, (second,))  # type: ignore[attr-defined]
 
         database.repeat(Mode.NOTE, work)
+        one_is_done.set()
 
     ids = [row.id for row in desk.rows("groups")]
     before = [row.bytes for row in desk.rows("groups")]

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from harness.waiting import eventually
 from hilum import states
 from hilum.group.worker import CloseStep
-from hilum.ledger import destinations, dispatch, notices, reception, senders, settling, tables, transition
+from hilum.ledger import destinations, dispatch, lease, notices, reception, senders, settling, tables, transition
 from hilum.ledger.annals import last_line
 from hilum.ledger.database import Database
 from hilum.ledger.port import Mode
@@ -162,7 +162,7 @@ def test_two_gateways_claim_different_rows_and_none_waits(desks: tuple[Reception
         desks[0].send(f"1.{number}", ae="ONE")
 
     def claim(connection: object, owner: str) -> list[int]:
-        rows = transition.claim(
+        rows = lease.claim(
             connection,  # type: ignore[arg-type]
             tables.groups,
             tables.groups.c.state == states.Group.CLOSED,
@@ -241,7 +241,7 @@ def test_a_job_is_not_complete_while_an_operator_has_one_of_its_deliveries_tried
 
     def settle() -> None:
         with other.write() as connection:
-            settling.settled(connection, transition.lease_of(row), remove_at=clock.in_(600), now=clock())
+            settling.settled(connection, lease.lease_of(row), remove_at=clock.in_(600), now=clock())
 
     with database.write() as connection:
         dispatch.ask_retry(connection, delivery, now=clock())

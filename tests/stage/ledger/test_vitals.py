@@ -11,7 +11,8 @@ import pytest
 
 from hilum.ledger import collecting, planning, reception, tables
 from hilum.ledger.database import Database
-from hilum.ledger.transition import Lease, apply
+from hilum.ledger.lease import Lease
+from hilum.ledger.transition import apply
 from hilum.ledger.vitals import Queue, Vitals, vitals
 from hilum.model import GroupKind, JobId
 from hilum.states import DeliveryEvent, Destination, Group, GroupEvent, Job, JobEvent

@@ -15,8 +15,10 @@ from sqlalchemy import update
 from hilum.errors import TemporaryError
 from hilum.ledger import noticeboard, notices, tables
 from hilum.ledger.database import Database
+from hilum.ledger.lease import MAX_BEGUN, drop_leases
 from hilum.ledger.port import LedgerBusyError
-from hilum.ledger.transition import MAX_BEGUN, AnyRow, NoSuchRowError, drop_leases, note
+from hilum.ledger.rows import AnyRow
+from hilum.ledger.transition import NoSuchRowError, note
 from hilum.model import Topic
 from hilum.notify.policy import Expectation
 from hilum.notify.port import Message, NotTold, Told

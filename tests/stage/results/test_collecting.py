@@ -8,7 +8,7 @@ import pytest
 
 from harness.data import make_instance
 from hilum.errors import LeaseLostError
-from hilum.ledger.transition import MAX_BEGUN, PoisonError
+from hilum.ledger.lease import MAX_BEGUN, PoisonError
 from hilum.results.worker import CollectStep
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception

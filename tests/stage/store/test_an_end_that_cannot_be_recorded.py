@@ -16,7 +16,7 @@ from hilum.errors import TemporaryError
 from hilum.group.worker import CloseStep
 from hilum.ledger import sqlite
 from hilum.ledger.database import Database
-from hilum.ledger.transition import MAX_BEGUN
+from hilum.ledger.lease import MAX_BEGUN
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKind, StoreRequest, Uid
 from hilum.store.disk import Watermark
 from hilum.store.receive import SpoolReceiver, SpoolSink, SpoolWriter, StoreRule, StoreSettings

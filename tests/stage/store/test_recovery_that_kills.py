@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hilum.ledger.transition import MAX_BEGUN
+from hilum.ledger.lease import MAX_BEGUN
 from hilum.model import AssociationId, GroupKey, Header
 from hilum.store.mark import MARK
 from hilum.store.receive import StoreRule

@@ -15,8 +15,9 @@ from hilum.association.observer import Tally
 from hilum.errors import ConfigError
 from hilum.ledger import collecting, destinations, dispatch, planning, work
 from hilum.ledger.collecting import NewResult
+from hilum.ledger.lease import Lease
 from hilum.ledger.planning import NewJob
-from hilum.ledger.transition import Lease, note
+from hilum.ledger.transition import note
 from hilum.model import AssociationInfo, GroupKind, JobId
 from hilum.observe.metrics import Metrics
 from hilum.web.app import application

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hilum.deliver.parcel import MAX_CONTEXTS, in_parts
 from hilum.ledger.dispatch import DueFile
-from hilum.ledger.transition import Lease
+from hilum.ledger.lease import Lease
 from hilum.model import DeliveryId, ResultId
 
 

@@ -11,7 +11,8 @@ from hilum import states
 from hilum.ledger import annals, collecting, destinations, dispatch, planning, tables, views, work
 from hilum.ledger.collecting import NewResult, NotSent
 from hilum.ledger.database import Database
-from hilum.ledger.transition import Lease, NoSuchRowError, note
+from hilum.ledger.lease import Lease
+from hilum.ledger.transition import NoSuchRowError, note
 from hilum.model import GroupKind, JobId
 from stage.ledger.clock import MovableClock
 from stage.ledger.reception_desk import Reception

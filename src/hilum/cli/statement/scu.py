@@ -13,7 +13,7 @@ from hilum.cli.statement.document import Section, Table
 from hilum.cli.statement.facts import Facts, code, seconds
 from hilum.deliver.policy import MISCONFIGURED_WAIT, PERMANENT_ATTEMPTS, Fault, fault_of
 from hilum.ledger.dispatch import PARCEL
-from hilum.ledger.transition import MAX_BEGUN
+from hilum.ledger.lease import MAX_BEGUN
 from hilum.model import Answer
 from hilum.retry import SPREAD
 from hilum.wire import APPLICATION_CONTEXT, IMPLICIT_LE, VERIFICATION, Reject, name_of
