@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from hilum import words
-from hilum.assembly import log_tail
 from hilum.cli import output
 from hilum.cli.ledger import Office
 from hilum.cli.output import Column
@@ -34,7 +33,11 @@ def tell(office: Office, wanted: str, *, lines: int, as_json: bool) -> None:
         results = views.job_results(connection, job.id)
         deliveries = views.list_deliveries(connection, now=now, job_id=job.id, limit=None)
         history = annals.job_history(connection, job)
-    log = log_tail(office.settings, job, lines) if lines else ""
+    log = ""
+    if lines:
+        from hilum.assembly import log_tail  # the engines, which a list needs none of
+
+        log = log_tail(office.settings, job, lines)
     if as_json:
         output.emit(
             {
