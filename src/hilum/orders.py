@@ -19,10 +19,10 @@ from hilum.ledger import (
     destinations,
     dispatch,
     grouping,
+    holding,
     noticeboard,
     notices,
     planning,
-    reception,
     views,
     work,
 )
@@ -250,7 +250,7 @@ def accept(connection: Connection, association: str, now: datetime) -> Associati
         NoSuchRowError: None is held, or more than one, whose id begins so.
     """
     found = views.find_held(connection, association)
-    reception.ask_accept(connection, found.id, now=now)
+    holding.ask_accept(connection, found.id, now=now)
     return found
 
 

@@ -29,7 +29,7 @@ from harness.postgres import Server
 from harness.site import merged
 from harness.waiting import eventually
 from hilum.clock import utc_now
-from hilum.ledger import reception
+from hilum.ledger import holding
 from hilum.ledger.database import Database
 
 #: So long a gateway may be silent until others take over, in seconds.
@@ -276,7 +276,7 @@ class Cluster:
         with closing(Database(self.places.ledger)) as database, database.write() as connection:
             held = connection.exec_driver_sql("SELECT id FROM associations WHERE state = 'held'").scalars().all()
             for association in held:
-                reception.ask_accept(connection, association, now=utc_now())
+                holding.ask_accept(connection, association, now=utc_now())
         return len(held)
 
     def count(self, *, held_before_release: bool = True, held_was_accepted: bool = False) -> Tally:

@@ -26,7 +26,7 @@ from crash.sender import Ledger
 from crash.shim import Faults
 from harness.site import Site, merged
 from hilum.clock import utc_now
-from hilum.ledger import reception
+from hilum.ledger import holding
 from hilum.ledger.database import Database
 
 #: Seconds that pass with each restart, so that windows and waits which a fault cut off are over.
@@ -263,7 +263,7 @@ class Rig:
         with closing(Database(self.site.settings.ledger.url)) as database, database.write() as connection:
             held = connection.exec_driver_sql("SELECT id FROM associations WHERE state = 'held'").scalars().all()
             for association in held:
-                reception.ask_accept(connection, association, now=utc_now() + timedelta(seconds=self.faults.slept))
+                holding.ask_accept(connection, association, now=utc_now() + timedelta(seconds=self.faults.slept))
         return len(held)
 
     def count(self, *, held_before_release: bool = True, held_was_accepted: bool = False) -> Tally:

@@ -20,7 +20,7 @@ from harness.sending import association, send, store
 from harness.site import Site
 from harness.waiting import eventually
 from hilum.fsck import Inspection
-from hilum.ledger import account, reception, work
+from hilum.ledger import account, holding, work
 from hilum.ledger.rows import AnyRow
 from hilum.ledger.whereabouts import Place
 from hilum.model import Answer, StoreRequest
@@ -241,7 +241,7 @@ def test_a_held_association_that_was_accepted_in_time_is_not_let_go(watched: Wat
     accepted = watched.abort()
     watched.stays(watched.folder(accepted), days=HELD - 0.01)
     with watched.site.database.write() as connection:
-        reception.ask_accept(connection, accepted, now=watched.clock())
+        holding.ask_accept(connection, accepted, now=watched.clock())
     job = watched.job("HILUM", "complete")
     watched.stays(Path(job.folder), days=0.02)
     assert [row.state for row in watched.site.rows("associations", id=accepted)] == ["released"]

@@ -28,7 +28,6 @@ class PoisonError(PermanentError):
 #: How often work on a row may be begun without coming to a recorded end before the row is set aside.
 MAX_BEGUN: Final = 3
 
-
 #: Parameters of one statement: older SQLites take 999 at most.
 _CHUNK: Final = 500
 

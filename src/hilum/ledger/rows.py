@@ -8,12 +8,8 @@ from sqlalchemy import Row, Select, Table
 
 #: Associations, jobs and destinations have textual ids, groups and deliveries numbers.
 RowId = str | int
-
-
 #: A row of whichever columns were asked for.
 AnyRow = Row[*tuple[Any, ...]]
-
-
 AnyColumns = TypeVarTuple("AnyColumns")
 
 

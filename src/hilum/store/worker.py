@@ -12,7 +12,7 @@ from typing import ClassVar
 from structlog.contextvars import bind_contextvars
 
 from hilum.errors import LocalError
-from hilum.ledger import audit, reception
+from hilum.ledger import audit, holding, reception
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.lease import Lease, PoisonError, give_back, lease_of, renew, still_held
@@ -90,10 +90,10 @@ class HeldStep:
     def claim(self, now: datetime, until: datetime, limit: int) -> Sequence[Held]:
         """What an operator accepted, and what is over."""
         with self.database.read() as connection:
-            if not reception.held_due(connection, now):
+            if not holding.held_due(connection, now):
                 return ()
         with self.database.write() as connection:
-            rows = reception.claim_held(connection, owner=self.owner, now=now, until=until, limit=limit)
+            rows = holding.claim_held(connection, owner=self.owner, now=now, until=until, limit=limit)
         return [_held(row) for row in rows]
 
     def act(self, held: Held) -> None:
@@ -110,9 +110,9 @@ class HeldStep:
         fence = held.lease.fence
         with self.database.write() as connection:
             if held.accept:
-                reception.accepted(connection, held.info, self.grouping(held.info.called), fence=fence, now=now)
+                holding.accepted(connection, held.info, self.grouping(held.info.called), fence=fence, now=now)
             else:
-                reception.expired(connection, held.info.id, fence=fence, now=now)
+                holding.expired(connection, held.info.id, fence=fence, now=now)
 
     def failed(self, held: Held, error: Exception, now: datetime) -> None:
         """Again at the next poll, or in a minute if it was a removal; what is poison waits for an operator again."""
@@ -120,7 +120,7 @@ class HeldStep:
         with self.database.write() as connection:
             if poison and held.accept:
                 until = now + self.keep()
-                reception.set_aside(
+                holding.set_aside(
                     connection, held.info.id, str(error), fence=held.lease.fence, remove_at=until, now=now
                 )
                 return

@@ -23,7 +23,7 @@ from structlog.testing import capture_logs
 
 from hilum.errors import PermanentError
 from hilum.group.worker import CloseStep
-from hilum.ledger import account, audit, grouping, planning, reception
+from hilum.ledger import account, audit, grouping, holding, planning
 from hilum.ledger.database import Database
 from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import jobs
@@ -142,13 +142,13 @@ class Ledger(RuleBasedStateMachine):
         with capture_logs():
             association.ask_accept()
             with self.database.write() as connection:
-                rows = reception.claim_held(
+                rows = holding.claim_held(
                     connection, owner="me", now=self.clock(), until=self.clock() + MINUTE, limit=100
                 )
                 (row,) = [one for one in rows if one.id == association.id]
             with self.database.write() as connection:
                 rule = self.desk.grouping(association.info.called)
-                reception.accepted(connection, association.info, rule, fence=row.fence, now=self.clock())
+                holding.accepted(connection, association.info, rule, fence=row.fence, now=self.clock())
         self.held.discard(association.id)
         self.expect_grouped(association)
         self.clock.forward(60)  # the leases on others that were over run out
@@ -162,11 +162,9 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def let_what_was_held_too_long_go(self) -> None:
         with capture_logs(), self.database.write() as connection:
-            rows = reception.claim_held(
-                connection, owner="me", now=self.clock(), until=self.clock() + MINUTE, limit=100
-            )
+            rows = holding.claim_held(connection, owner="me", now=self.clock(), until=self.clock() + MINUTE, limit=100)
             for row in rows:
-                reception.expired(connection, row.id, fence=row.fence, now=self.clock())
+                holding.expired(connection, row.id, fence=row.fence, now=self.clock())
                 self.held.discard(row.id)
                 self.removed.add(row.id)
 

@@ -20,7 +20,7 @@ from harness.waiting import eventually
 from hilum.association.requestor import PermanentRejectError
 from hilum.explain.explanation import Explanation, Finding, Tone
 from hilum.explain.inquirer import Inquirer
-from hilum.ledger import dispatch, reception, work
+from hilum.ledger import dispatch, holding, work
 from hilum.model import Answer
 from hilum.store.rescan import Scanned, rescan
 
@@ -143,7 +143,7 @@ def test_held_and_accepted(make_site: MakeSite, tmp_path: Path) -> None:
         assert commands(held) == [f"hilum accept {row.id}"]
         assert held.remedies[1].action == f"/associations/{row.id}/accept"
         with site.database.write() as connection:
-            reception.ask_accept(connection, row.id, now=site.clock())
+            holding.ask_accept(connection, row.id, now=site.clock())
         found(site, "complete")
         told = explain(site)
     story = [step.what for step in told.story]

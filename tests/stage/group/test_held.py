@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hilum.errors import LeaseLostError, PermanentError
-from hilum.ledger import reception
+from hilum.ledger import holding, reception
 from hilum.ledger.database import Database
 from hilum.ledger.transition import NoSuchRowError
 from hilum.model import GroupKind
@@ -18,11 +18,11 @@ def accept(desk: Reception, held: Incoming) -> None:
     """What the step does about an association that an operator wants."""
     clock = desk.clock
     with desk.database.write() as connection:
-        (row,) = reception.claim_held(connection, owner="me", now=clock(), until=clock.in_(60), limit=1)
+        (row,) = holding.claim_held(connection, owner="me", now=clock(), until=clock.in_(60), limit=1)
     assert row.id == held.id
     with desk.database.write() as connection:
         grouping = desk.grouping(held.info.called)
-        reception.accepted(connection, reception.info_of(row), grouping, fence=row.fence, now=clock())
+        holding.accepted(connection, reception.info_of(row), grouping, fence=row.fence, now=clock())
 
 
 def test_an_abort_starts_nothing_and_holds_what_was_stored(desk: Reception, clock: MovableClock) -> None:
@@ -79,7 +79,7 @@ def test_only_what_is_held_can_be_accepted(desk: Reception, database: Database) 
     with pytest.raises(IllegalTransitionError):
         open_one.ask_accept()
     with pytest.raises(NoSuchRowError, match="there is no association 2026"), database.write() as connection:
-        reception.ask_accept(connection, "2026", now=desk.clock())
+        holding.ask_accept(connection, "2026", now=desk.clock())
 
 
 def test_accepting_twice_groups_once(desk: Reception) -> None:
@@ -95,12 +95,12 @@ def test_accepting_with_a_lost_lease_groups_nothing(desk: Reception, clock: Mova
     aborted = desk.associate().receive("1.1").abort()
     aborted.ask_accept()
     with desk.database.write() as connection:
-        (slow,) = reception.claim_held(connection, owner="slow", now=clock(), until=clock.in_(60), limit=1)
+        (slow,) = holding.claim_held(connection, owner="slow", now=clock(), until=clock.in_(60), limit=1)
     clock.forward(60)
     with desk.database.write() as connection:
-        reception.claim_held(connection, owner="quick", now=clock(), until=clock.in_(60), limit=1)
+        holding.claim_held(connection, owner="quick", now=clock(), until=clock.in_(60), limit=1)
     with pytest.raises(LeaseLostError), desk.database.write() as connection:
-        reception.accepted(connection, aborted.info, desk.grouping("SCP"), fence=slow.fence, now=clock())
+        holding.accepted(connection, aborted.info, desk.grouping("SCP"), fence=slow.fence, now=clock())
     assert desk.groups() == []
     assert desk.fates() == [("1.1", "held")]
 
@@ -109,12 +109,12 @@ def test_what_nobody_accepts_is_due_for_removal_at_its_time(desk: Reception, clo
     aborted = desk.associate().receive("1.1").abort(retention=60)
     clock.forward(59)
     with desk.database.read() as connection:
-        assert not reception.held_due(connection, clock())
+        assert not holding.held_due(connection, clock())
     clock.forward(1)
     with desk.database.write() as connection:
-        assert reception.held_due(connection, clock())
-        (row,) = reception.claim_held(connection, owner="me", now=clock(), until=clock.in_(60), limit=5)
-        reception.expired(connection, aborted.id, fence=row.fence, now=clock())
+        assert holding.held_due(connection, clock())
+        (row,) = holding.claim_held(connection, owner="me", now=clock(), until=clock.in_(60), limit=5)
+        holding.expired(connection, aborted.id, fence=row.fence, now=clock())
     row = desk.row("associations")
     assert (row.state, row.spooled) == ("removed", False)
     assert "aborted-retention" in desk.history(event="expired")[0].why
@@ -123,8 +123,8 @@ def test_what_nobody_accepts_is_due_for_removal_at_its_time(desk: Reception, clo
 def test_what_was_removed_cannot_be_accepted(desk: Reception, clock: MovableClock) -> None:
     aborted = desk.associate().receive("1.1").abort(retention=0)
     with desk.database.write() as connection:
-        (row,) = reception.claim_held(connection, owner="me", now=clock(), until=clock.in_(60), limit=5)
-        reception.expired(connection, aborted.id, fence=row.fence, now=clock())
+        (row,) = holding.claim_held(connection, owner="me", now=clock(), until=clock.in_(60), limit=5)
+        holding.expired(connection, aborted.id, fence=row.fence, now=clock())
     with pytest.raises(IllegalTransitionError):
         aborted.ask_accept()
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from hilum.group.policy import key_of
-from hilum.ledger import reception, tables
+from hilum.ledger import holding, reception, tables
 from hilum.ledger.database import Database
 from hilum.ledger.grouping import Grouping
 from hilum.ledger.reception import Received, Tally
@@ -178,7 +178,7 @@ class Incoming:
     def ask_accept(self) -> None:
         """An operator wants it although it was aborted."""
         with self._desk.database.write() as connection:
-            reception.ask_accept(connection, self.id, now=self._desk.clock())
+            holding.ask_accept(connection, self.id, now=self._desk.clock())
 
     @property
     def state(self) -> str:

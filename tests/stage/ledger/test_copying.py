@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from harness.ledgers import Files, Ledgers
 from hilum.errors import PermanentError
-from hilum.ledger import account, reception
+from hilum.ledger import account, holding
 from hilum.ledger.copying import copy
 from hilum.ledger.database import Database
 from hilum.ledger.port import LedgerUnusableError
@@ -81,7 +81,7 @@ def test_the_new_ledger_goes_on_counting_where_the_old_one_ended(
     assert max(row.id for row in desk.rows("history")) == last + 1
     [held] = desk.rows("associations", state="held")
     with target.write() as connection:
-        reception.ask_accept(connection, held.id, now=clock())
+        holding.ask_accept(connection, held.id, now=clock())
     with target.read() as connection:
         line = connection.execute(select(cursors.c.line)).scalar_one()
         assert connection.execute(select(history.c.id).where(history.c.id > line)).first() is not None

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
-from hilum.ledger import reception, tables
+from hilum.ledger import holding, reception, tables
 from hilum.ledger.database import Database
 from hilum.ledger.port import LedgerConflictError
 from hilum.ledger.reception import Tally
@@ -138,5 +138,5 @@ def test_the_oldest_held_association_is_looked_after_first(
     for one in reversed(held):
         one.abort(retention=0)
     with database.write() as connection:
-        rows = reception.claim_held(connection, owner="me", now=clock(), until=clock() + timedelta(minutes=1), limit=2)
+        rows = holding.claim_held(connection, owner="me", now=clock(), until=clock() + timedelta(minutes=1), limit=2)
     assert [row.id for row in rows] == [held[0].id, held[1].id]

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from hilum.errors import TemporaryError
-from hilum.ledger import gateways, reception, work
+from hilum.ledger import gateways, holding, work
 from hilum.ledger.tables import jobs
 from hilum.model import GroupKind
 from hilum.states import GatewayEvent
@@ -363,6 +363,6 @@ def test_its_leases_are_free_at_once(desk: Reception, member: Make) -> None:
     now = desk.clock()
     with desk.database.write() as connection:
         until = now + timedelta(hours=1)
-        assert len(reception.claim_held(connection, owner="a", now=now, until=until, limit=1)) == 1
+        assert len(holding.claim_held(connection, owner="a", now=now, until=until, limit=1)) == 1
     b.live(45)
     assert desk.row("associations", id=held.id).lease_owner is None

@@ -12,7 +12,7 @@ import pytest
 
 from harness.data import make_instance
 from hilum.errors import TemporaryError
-from hilum.ledger import reception
+from hilum.ledger import holding, reception
 from hilum.ledger.tables import associations
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, GroupKind
 from hilum.store.mark import MARK
@@ -142,7 +142,7 @@ def test_what_was_recovered_can_be_accepted_and_becomes_a_job(
     content = (crashed.folder("1.1") / "1.dcm").read_bytes()
     crashed.start()
     with desk.database.write() as connection:
-        reception.ask_accept(connection, info().id, now=desk.clock())
+        holding.ask_accept(connection, info().id, now=desk.clock())
     step = HeldStep(
         database=desk.database,
         owner="gateway",
