@@ -44,13 +44,15 @@ def ledgers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         return
     server = Server()
     yield server
-    server.remove()
+    server.discard()
 
 
 @pytest.fixture
-def ledger_url(ledgers: Ledgers, tmp_path: Path) -> str:
+def ledger_url(ledgers: Ledgers, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty ledger, as a gateway has just made it."""
-    return ledgers.new(tmp_path)
+    url = ledgers.new(tmp_path)
+    yield url
+    ledgers.remove(url)
 
 
 @pytest.fixture(autouse=True)
@@ -65,17 +67,20 @@ def log_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def make_site(tmp_path: Path, ledgers: Ledgers) -> Iterator[Callable[..., Site]]:
     """Makes gateways, each on its own folder, not yet started; all are stopped at the end."""
-    made: list[Site] = []
+    made: dict[str, Site] = {}
 
     def make(keys: Mapping[str, Any] | None = None, **options: Any) -> Site:
         folder = tmp_path / f"site{len(made)}"
         folder.mkdir()
-        made.append(Site(folder, keys or {}, ledger=ledgers.url(folder), **options))
-        return made[-1]
+        url = ledgers.url(folder)
+        made[url] = Site(folder, keys or {}, ledger=url, **options)
+        return made[url]
 
     yield make
-    for site in made:
+    for site in made.values():
         site.stop()
+    for url in made:
+        ledgers.remove(url)
 
 
 @pytest.fixture

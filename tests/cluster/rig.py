@@ -90,7 +90,7 @@ def hall() -> Iterator[Hall]:
     with ExitStack() as stack:
         folder = stack.enter_context(healthy_folder())
         postgres = Server(settings=("fsync=on", "full_page_writes=on", "synchronous_commit=on"))
-        stack.callback(postgres.remove)
+        stack.callback(postgres.discard)
         server = stack.enter_context(ForkServer(Faults(folder / "control").path))
         yield Hall(folder, server, postgres)
 

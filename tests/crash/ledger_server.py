@@ -27,5 +27,5 @@ def new_url() -> str | None:
 @cache
 def _server(_process: int) -> Server:
     server = Server()
-    atexit.register(server.remove)
+    atexit.register(server.discard)
     return server

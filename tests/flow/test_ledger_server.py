@@ -26,7 +26,7 @@ MakeSite = Callable[..., Site]
 def server() -> Iterator[Server]:
     made = Server()
     yield made
-    made.remove()
+    made.discard()
 
 
 def keys(server: Server, pacs: Pacs) -> dict[str, object]:

@@ -21,6 +21,9 @@ class Ledgers(Protocol):
     def url(self, folder: Path) -> str:
         """The URL of a ledger that its gateway has still to make."""
 
+    def remove(self, url: str) -> None:
+        """It is needed no more: a whole run would leave more files behind than can be removed while a test may last."""
+
     def hasty(self, url: str) -> str:
         """The same ledger for somebody who waits next to nothing for what another one has locked."""
 
@@ -44,6 +47,9 @@ class Files:
 
     def url(self, folder: Path) -> str:
         return f"sqlite:///{folder / 'hilum.db'}"
+
+    def remove(self, url: str) -> None:
+        """It is in the folder of its test."""
 
     def hasty(self, url: str) -> str:
         return url  # see hilum.ledger.sqlite.BUSY_SECONDS

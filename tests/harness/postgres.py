@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from sqlalchemy import make_url
 
 from harness.waiting import eventually
 from hilum.ledger.database import Database
@@ -92,10 +93,9 @@ class Server:
             self._process.wait(60)
             self._process = None
 
-    def remove(self) -> None:
+    def discard(self) -> None:
         """End it and leave nothing."""
         self.stop(at_once=True)
-        # A whole run leaves more than half a million files; by Python that takes longer than a test may.
         subprocess.run(["rm", "-rf", self.folder], check=True)
 
     @property
@@ -125,6 +125,11 @@ class Server:
     def url(self, _folder: Path | None = None) -> str:
         """The URL of a database in which a gateway has still to make its ledger."""
         return self._database("template0")
+
+    def remove(self, url: str) -> None:
+        """Whoever still has a connection to it loses it."""
+        with psycopg.connect(self.conninfo("postgres"), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)".encode())
 
     def hasty(self, url: str) -> str:
         return f"{url}&options=-c%20lock_timeout%3D50ms"

@@ -40,7 +40,7 @@ def measured() -> Ways:
             databases: dict[str, Ledgers] = {SQLITE: Files(folder), POSTGRES: server}
             return {kind: ways(ledgers, folder / kind) for kind, ledgers in databases.items()}
         finally:
-            server.remove()
+            server.discard()
 
 
 def written(page: str, found: Ways) -> str:

@@ -32,22 +32,24 @@ from stage.deliver.sending import Sending
 
 Behaviour = Callable[[RawPeer], None]
 
-SHORT = timedelta(seconds=0.5)
-TIMEOUTS = RequestorTimeouts(connect=SHORT, association=SHORT, dimse=SHORT, pdu=SHORT, write=SHORT, release=SHORT)
+SHORT, LONG = timedelta(seconds=0.5), timedelta(seconds=20)
 ACCEPTED = associate_ac((1, 0, EXPLICIT))
 #: More than the system buffers on the way.
 ENOUGH = 8_000_000
 
 
 class Impatient(Sending):
+    #: With a peer that may answer nothing; one that answers takes as long as this machine is slow.
+    patience = SHORT
+
     def settings(self) -> DeliverySettings:
-        usual = super().settings()
+        usual, most = super().settings(), self.patience
         return DeliverySettings(
             calling=usual.calling,
             destinations=usual.destinations,
             max_associations=usual.max_associations,
             retry=RetryRule(waits=[timedelta(seconds=30), timedelta(hours=1)], give_up_after=timedelta(days=7)),
-            timeouts=TIMEOUTS,
+            timeouts=RequestorTimeouts(connect=most, association=most, dimse=most, pdu=most, write=most, release=most),
         )
 
 
@@ -250,7 +252,7 @@ def test_what_comes_of_an_answer(sending: Sending, name: str) -> None:
                 assert row.why
                 assert row.not_before == sending.clock.in_(30)
         # Mended, everything that is due gets there, the same bytes under the same UID.
-        pacs.behaviour = pacs.archive
+        pacs.behaviour, sending.patience = pacs.archive, LONG
         for _ in range(3):
             sending.clock.forward(1.5 * 900)
             sending.run()

@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
     """One that a test may stop."""
     made = Server()
     yield made
-    made.remove()
+    made.discard()
 
 
 def setting(database: Database, mode: str, name: str) -> str:
@@ -52,7 +52,7 @@ def test_where_the_server_does_not_wait_for_its_disk_by_itself_a_write_does() ->
         assert setting(database, "write", "synchronous_commit") == "on"
         database.close()
     finally:
-        careless.remove()
+        careless.discard()
 
 
 def test_nothing_hangs_for_ever(database: Database) -> None:
@@ -337,7 +337,7 @@ def test_a_driver_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest
 
 def test_a_server_of_tests_leaves_nothing(server: Server) -> None:
     pid, folder = server.pid, server.folder
-    server.remove()
+    server.discard()
     assert not Path(f"/proc/{pid}").exists()
     assert not folder.exists()
     with pytest.raises(psycopg.OperationalError):

@@ -25,7 +25,7 @@ from stage.ledger.reception_desk import NOTHING, Incoming, Reception
 def server() -> Iterator[Server]:
     server = Server()
     yield server
-    server.remove()
+    server.discard()
 
 
 @pytest.fixture
