@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 import pytest
@@ -39,17 +39,18 @@ ENOUGH = 8_000_000
 
 
 class Impatient(Sending):
-    #: With a peer that may answer nothing; one that answers takes as long as this machine is slow.
-    patience = SHORT
+    #: The timer that is short, since it is to run out; what is answered takes as long as this machine is slow.
+    short = ""
 
     def settings(self) -> DeliverySettings:
-        usual, most = super().settings(), self.patience
+        usual = super().settings()
+        timers = {timer.name: SHORT if timer.name == self.short else LONG for timer in fields(RequestorTimeouts)}
         return DeliverySettings(
             calling=usual.calling,
             destinations=usual.destinations,
             max_associations=usual.max_associations,
             retry=RetryRule(waits=[timedelta(seconds=30), timedelta(hours=1)], give_up_after=timedelta(days=7)),
-            timeouts=RequestorTimeouts(connect=most, association=most, dimse=most, pdu=most, write=most, release=most),
+            timeouts=RequestorTimeouts(**timers),
         )
 
 
@@ -150,6 +151,7 @@ class Case:
 
     Attributes:
         why: Is part of the reason shown; of the destination if that is down, else of the first file.
+        short: The timer that runs out.
     """
 
     does: Behaviour
@@ -158,6 +160,7 @@ class Case:
     down: bool = False
     why: str = ""
     asked_after: timedelta = timedelta(seconds=30)
+    short: str = ""
 
 
 CASES: dict[str, Case] = {
@@ -199,16 +202,20 @@ CASES: dict[str, Case] = {
         for source, reason in ((1, 1), (1, 2), (1, 3), (1, 7), (2, 1), (2, 2))
     },
     # no association
-    "silence after the connection": Case(until_closed, UNTOUCHED, UNTOUCHED, down=True),
-    "silence after the request": Case(instead_of_accept(), UNTOUCHED, UNTOUCHED, down=True, why="A-ASSOCIATE-RQ"),
+    "silence after the connection": Case(until_closed, UNTOUCHED, UNTOUCHED, down=True, short="association"),
+    "silence after the request": Case(
+        instead_of_accept(), UNTOUCHED, UNTOUCHED, down=True, why="A-ASSOCIATE-RQ", short="association"
+    ),
     "abort instead of an answer": Case(instead_of_accept(USER_ABORT), UNTOUCHED, UNTOUCHED, down=True, why="abort"),
     "nonsense": Case(instead_of_accept(b"HTTP/1.1 400 Bad Request\r\n"), UNTOUCHED, UNTOUCHED, down=True),
     "gone at once": Case(lambda _peer: None, UNTOUCHED, UNTOUCHED, down=True),
     # 91: outcome unknown
     "abort within the instance": Case(session(says(lambda _n: USER_ABORT)), WAITS, UNTOUCHED, down=True, why="abort"),
     "gone within the instance": Case(session(vanishes), WAITS, UNTOUCHED, down=True),
-    "silence after the instance": Case(session(says(lambda _n: b"")), WAITS, UNTOUCHED, down=True, why="response"),
-    "reads no more": Case(session(reads_slowly), WAITS, UNTOUCHED, down=True),
+    "silence after the instance": Case(
+        session(says(lambda _n: b"")), WAITS, UNTOUCHED, down=True, why="response", short="dimse"
+    ),
+    "reads no more": Case(session(reads_slowly), WAITS, UNTOUCHED, down=True, short="write"),
     "abort within the second": Case(session(OK, says(lambda _n: USER_ABORT)), DONE, WAITS, down=True, why="abort"),
     # 92: answers that do not belong
     "wrong message id": Case(
@@ -221,7 +228,9 @@ CASES: dict[str, Case] = {
     # 87, 94: never sent without a context
     "context refused": Case(refuses_the_context, WAITS, WAITS, why="does not accept SOP class"),
     # 96: what was answered counts, however the association ends
-    "no answer to the release": Case(session(OK, says(lambda n: response(C_STORE_RSP, n, 0))), DONE, DONE),
+    "no answer to the release": Case(
+        session(OK, says(lambda n: response(C_STORE_RSP, n, 0))), DONE, DONE, short="release"
+    ),
 }
 
 
@@ -229,6 +238,7 @@ CASES: dict[str, Case] = {
 def test_what_comes_of_an_answer(sending: Sending, name: str) -> None:
     case = CASES[name]
     sending = Impatient(sending.desk, sending.root)
+    sending.short = case.short
     with HostilePacs() as pacs:
         pacs.behaviour = case.does
         sending.to("PACS", int(str(pacs.destination["port"])))
@@ -252,7 +262,7 @@ def test_what_comes_of_an_answer(sending: Sending, name: str) -> None:
                 assert row.why
                 assert row.not_before == sending.clock.in_(30)
         # Mended, everything that is due gets there, the same bytes under the same UID.
-        pacs.behaviour, sending.patience = pacs.archive, LONG
+        pacs.behaviour, sending.short = pacs.archive, ""
         for _ in range(3):
             sending.clock.forward(1.5 * 900)
             sending.run()
