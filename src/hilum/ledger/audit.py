@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,14 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Select, Subquery, Table, and_,
 
 from hilum import states
 from hilum.ledger.grouping import Fate
-from hilum.ledger.rows import AnyRow
+from hilum.ledger.rows import AnyRow, chunks
 from hilum.ledger.tables import associations, deliveries, groups, history, instances, jobs, results
 
 #: Groups whose instances are in no job yet: their files in the spool are the only ones.
 _UNPLANNED: Final = (states.Group.OPEN, states.Group.CLOSED, states.Group.PARKED, states.Group.STORED_ONLY)
 _OVER: Final = (states.Job.COMPLETE, states.Job.FAILED, states.Job.CANCELLED)
-#: Parameters of one statement: older SQLites take 999 at most.
-_CHUNK: Final = 500
 
 
 def _kept_aside(now: datetime) -> ColumnElement[bool]:
@@ -62,7 +60,7 @@ def spooled(connection: Connection, now: datetime) -> Sequence[AnyRow]:
 def named(connection: Connection, ids: Collection[str], now: datetime) -> Sequence[AnyRow]:
     """Associations with these ids, whatever they say."""
     found: list[AnyRow] = []
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         found += connection.execute(_associations(now).where(associations.c.id.in_(chunk)))
     return found
 
@@ -212,12 +210,7 @@ def forgotten(connection: Connection, limit: int) -> Sequence[AnyRow]:
 def told(connection: Connection, machine: str, subjects: Collection[str], event: str) -> set[str]:
     """Of which of these subjects history has that event already."""
     found: set[str] = set()
-    for chunk in _chunks(sorted(subjects)):
+    for chunk in chunks(sorted(subjects)):
         wanted = (history.c.machine == machine, history.c.subject.in_(chunk), history.c.event == event)
         found |= set(connection.execute(select(history.c.subject).where(*wanted)).scalars())
     return found
-
-
-def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -13,14 +13,12 @@ from hilum import states
 from hilum.ledger import tables, views
 from hilum.ledger.grouping import Fate
 from hilum.ledger.inquiry import COLUMNS, Kind, Match, lines_of
-from hilum.ledger.rows import AnyRow
+from hilum.ledger.rows import AnyRow, chunks
 from hilum.ledger.shown import AssociationView, DeliveryView, GroupView, HistoryLine, JobView, ResultView, as_view
 from hilum.ledger.tables import associations, deliveries, history, instances, jobs, results
 from hilum.ledger.transition import NoSuchRowError
 from hilum.ledger.whereabouts import Place, Standing, place
 
-#: Parameters of one statement: older SQLites take 999 at most.
-_CHUNK: Final = 500
 #: Of one thing no more is told than this of each kind.
 _MOST: Final = 1000
 _EXAMPLES: Final = 20
@@ -242,14 +240,14 @@ def _apart(connection: Connection, parts: Sequence[Part], chosen: Select[Any] | 
 
 def _jobs_of(connection: Connection, group_ids: Sequence[int]) -> list[JobView]:
     found: list[str] = []
-    for chunk in _chunks(group_ids):
+    for chunk in chunks(group_ids):
         found += connection.execute(select(jobs.c.id).where(jobs.c.group_id.in_(chunk))).scalars()
     return sorted((views.job(connection, job) for job in found[:_MOST]), key=lambda job: (job.created_at, job.id))
 
 
 def _associations(connection: Connection, ids: Iterable[str]) -> Sequence[AssociationView]:
     found: list[AssociationView] = []
-    for chunk in _chunks(sorted(ids)[-_MOST:]):
+    for chunk in chunks(sorted(ids)[-_MOST:]):
         rows = connection.execute(select(associations).where(associations.c.id.in_(chunk)))
         found += (as_view(AssociationView, row) for row in rows)
     return sorted(found, key=lambda one: one.opened_at)
@@ -269,7 +267,7 @@ def _history(
         if machine == "result":
             queries = [_result_lines(job) for job in sorted(ids)]
         else:
-            queries = [lines_of(machine, chunk).limit(_MOST * 5) for chunk in _chunks(sorted(ids))]
+            queries = [lines_of(machine, chunk).limit(_MOST * 5) for chunk in chunks(sorted(ids))]
         rows += [row for query in queries for row in connection.execute(query)]
     rows.sort(key=lambda row: (row.at, row.id))
     lines = (as_view(HistoryLine, row) for row in rows)
@@ -282,8 +280,3 @@ def _history(
 def _result_lines(job: str) -> Select[Any]:
     of_it = and_(history.c.subject >= f"{job}:", history.c.subject < f"{job}:" + _LAST)
     return select(history).where(history.c.machine == "result", of_it).order_by(history.c.id).limit(_MOST)
-
-
-def _chunks(ids: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, upd
 
 from hilum import states
 from hilum.ledger.lease import Lease, claim
-from hilum.ledger.rows import AnyRow
+from hilum.ledger.rows import AnyRow, chunks
 from hilum.ledger.tables import gateways, jobs
 from hilum.ledger.transition import apply, note
 
@@ -26,8 +26,6 @@ _KEPT: Final = timedelta(days=30)
 #: States of a job in which somebody has to look after it.
 _AT_ENGINE: Final = (states.Job.RUNNING, states.Job.CANCELLING)
 _AT_WORK: Final = (states.Job.QUEUED, *_AT_ENGINE)
-#: Parameters of one statement: older SQLites take 999 at most.
-_CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +183,7 @@ def take_jobs(connection: Connection, owner: str, machine: str, now: datetime) -
         and_(jobs.c.state.in_(_AT_ENGINE), jobs.c.gateway.is_(None)),
     )
     found = connection.execute(select(jobs.c.id, jobs.c.gateway).where(wanted).with_for_update()).all()
-    for start in range(0, len(found), _CHUNK):
-        ids = [row.id for row in found[start : start + _CHUNK]]
+    for ids in chunks([row.id for row in found]):
         connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(gateway=owner))
     return Counter(row.gateway or "" for row in found)
 

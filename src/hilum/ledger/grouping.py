@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING, Any, assert_never
 
 from sqlalchemy import Connection, Select, and_, select, update
 
 from hilum import states
-from hilum.ledger.rows import AnyRow, locked
+from hilum.ledger.rows import AnyRow, chunks, locked
 from hilum.ledger.tables import IS_GROUPED, IS_OPEN, contributions, groups, instances
 from hilum.ledger.transition import apply, born, note
 from hilum.model import AssociationId, AssociationInfo, GroupId, GroupKey, Header
@@ -139,10 +138,6 @@ def settle(
     return fates
 
 
-#: Parameters of one statement: older SQLites take 999 at most.
-_CHUNK = 500
-
-
 def _group_for(
     connection: Connection,
     info: AssociationInfo,
@@ -188,8 +183,7 @@ def _group_for(
 
 def _present(connection: Connection, group: GroupId, uids: Sequence[str]) -> dict[str, AnyRow]:
     found: dict[str, AnyRow] = {}
-    pending = iter(uids)
-    while chunk := list(islice(pending, _CHUNK)):
+    for chunk in chunks(uids):
         rows = connection.execute(
             select(instances.c.id, instances.c.sop_instance, instances.c.size).where(
                 instances.c.group_id == group,
@@ -211,8 +205,7 @@ def _drop_replaced(
     now: datetime,
 ) -> None:
     counted = {one.sop_instance for one in members if fates[one.number] is Fate.GROUPED}
-    replaced = iter([row.id for uid, row in before.items() if uid in counted])
-    while chunk := list(islice(replaced, _CHUNK)):
+    for chunk in chunks([row.id for uid, row in before.items() if uid in counted]):
         connection.execute(update(instances).where(instances.c.id.in_(chunk)).values(fate=Fate.REPLACED))
     for one in members:
         match fates[one.number]:
@@ -306,3 +299,15 @@ def next_closing(connection: Connection) -> datetime | None:
         .limit(1)
     ).scalar_one_or_none()
     return found
+
+
+def header_of(row: AnyRow) -> Header:
+    """What decided the group of an instance, from its row."""
+    return Header(
+        sop_class=row.sop_class,
+        sop_instance=row.sop_instance,
+        modality=row.modality,
+        patient_id=row.patient_id,
+        study=row.study,
+        series=row.series,
+    )

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, 
 from hilum import states
 from hilum.errors import PermanentError
 from hilum.ledger import reception
-from hilum.ledger.grouping import Grouping, place
+from hilum.ledger.grouping import Grouping, header_of, place
 from hilum.ledger.lease import claim, unleased
 from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import associations, instances
 from hilum.ledger.transition import apply
-from hilum.model import AssociationId, AssociationInfo, Header, Uid
+from hilum.model import AssociationId, AssociationInfo, Uid
 
 
 def accepted(connection: Connection, info: AssociationInfo, grouping: Grouping, *, fence: int, now: datetime) -> None:
@@ -112,14 +112,7 @@ def ask_accept(connection: Connection, association: str, *, now: datetime) -> No
 
 
 def _received(row: AnyRow, grouping: Grouping) -> reception.Received:
-    header = Header(
-        sop_class=row.sop_class,
-        sop_instance=row.sop_instance,
-        modality=row.modality,
-        patient_id=row.patient_id,
-        study=row.study,
-        series=row.series,
-    )
+    header = header_of(row)
     return reception.Received(
         number=row.number,
         header=header,

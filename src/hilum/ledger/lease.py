@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, upda
 from hilum import states
 from hilum.errors import LeaseLostError, PermanentError
 from hilum.ledger import tables
-from hilum.ledger.rows import AnyRow, RowId, locked
+from hilum.ledger.rows import AnyRow, RowId, chunks, locked
 
 
 class PoisonError(PermanentError):
@@ -27,9 +26,6 @@ class PoisonError(PermanentError):
 
 #: How often work on a row may be begun without coming to a recorded end before the row is set aside.
 MAX_BEGUN: Final = 3
-
-#: Parameters of one statement: older SQLites take 999 at most.
-_CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +102,9 @@ def claim_listed(
     Otherwise as ``claim``.
     """
     leased: list[AnyRow] = []
-    pending = iter(wanted)
-    while len(leased) < limit and (chunk := list(islice(pending, _CHUNK))):
+    for chunk in chunks(list(wanted)):
+        if len(leased) >= limit:
+            break
         free = (table.c.id.in_(chunk), unleased(table, now))
         chosen = locked(select(table.c.id, table.c.begun, table.c.state).where(*free), skip=True)
         places = {row_id: place for place, row_id in enumerate(chunk)}
@@ -169,7 +166,7 @@ def still_held(connection: Connection, table: Table, lease: Lease) -> None:
         LeaseLostError: Somebody may.
     """
     if connection.execute(select(table.c.id).where(_held(table, lease))).first() is None:
-        raise LeaseLostError(f"{table.name} {lease.id}: the lease with fence {lease.fence} was lost")
+        raise LeaseLostError(f"the lease with fence {lease.fence} on row {lease.id} of {table.name} was lost")
 
 
 def give_back(

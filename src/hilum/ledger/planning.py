@@ -11,9 +11,9 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from hilum import states
-from hilum.ledger.grouping import Fate
+from hilum.ledger.grouping import Fate, header_of
 from hilum.ledger.lease import Lease, claim, lease_of, unleased
-from hilum.ledger.rows import AnyRow, locked
+from hilum.ledger.rows import AnyRow, chunks, locked
 from hilum.ledger.tables import IS_GROUPED, associations, groups, instances, jobs
 from hilum.ledger.transition import apply, born, note
 from hilum.model import AETitle, GroupId, GroupKind, Header, InstanceId, JobId
@@ -143,17 +143,9 @@ def _closed(connection: Connection, row: AnyRow) -> ClosedGroup:
 
 
 def _member(row: AnyRow) -> GroupMember:
-    header = Header(
-        sop_class=row.sop_class,
-        sop_instance=row.sop_instance,
-        modality=row.modality,
-        patient_id=row.patient_id,
-        study=row.study,
-        series=row.series,
-    )
     return GroupMember(
         id=InstanceId(row.id),
-        header=header,
+        header=header_of(row),
         sop_class=row.sop_class,
         sop_instance=row.sop_instance,
         transfer_syntax=row.transfer_syntax,
@@ -230,9 +222,7 @@ def damaged(
     connection: Connection, lease: Lease, found: Sequence[DamagedMember], why: str, remedy: str, *, now: datetime
 ) -> None:
     """Take damaged instances out of a group, which waits for an operator: its jobs would get less than was sent."""
-    ids = [one.member.id for one in found]
-    for start in range(0, len(ids), 500):
-        chunk = ids[start : start + 500]
+    for chunk in chunks([one.member.id for one in found]):
         connection.execute(update(instances).where(instances.c.id.in_(chunk)).values(fate=Fate.DAMAGED))
     for one in found:
         note(

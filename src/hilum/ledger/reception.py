@@ -12,15 +12,13 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, selec
 from hilum import states
 from hilum.errors import TemporaryError
 from hilum.ledger.grouping import Fate, Grouping, Placed, close_if_over, place
-from hilum.ledger.rows import AnyRow, locked
+from hilum.ledger.rows import AnyRow, chunks, locked
 from hilum.ledger.tables import associations, contributions, groups, instances
 from hilum.ledger.transition import NoSuchRowError, add, apply, born, note
 from hilum.model import AETitle, AssociationId, AssociationInfo, GroupKey, Header, Uid
 
 #: Without an instance in the ledger these are what became of an association whose folder was not found.
 WRITTEN_OFF: Final = frozenset({states.Association.HELD, states.Association.REMOVED})
-#: Parameters of one statement: older SQLites take 999 at most.
-_CHUNK: Final = 500
 
 
 class TakenOverError(TemporaryError):
@@ -244,8 +242,8 @@ def note_ignored(connection: Connection, info: AssociationInfo, tally: Tally, *,
 def known_among(connection: Connection, names: Sequence[str]) -> Mapping[str, AnyRow]:
     """The rows of those of these associations that the ledger knows, by id."""
     found: dict[str, AnyRow] = {}
-    for start in range(0, len(names), _CHUNK):
-        query = select(associations).where(associations.c.id.in_(names[start : start + _CHUNK]))
+    for chunk in chunks(names):
+        query = select(associations).where(associations.c.id.in_(chunk))
         found |= {row.id: row for row in connection.execute(query)}
     return found
 

@@ -1,8 +1,9 @@
-"""What rows are called, what they are as they come, and how nobody else changes them meanwhile."""
+"""What rows are called and how they come, how many are asked for at once, and how nobody else changes them."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVarTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from sqlalchemy import Row, Select, Table
 
@@ -11,6 +12,16 @@ RowId = str | int
 #: A row of whichever columns were asked for.
 AnyRow = Row[*tuple[Any, ...]]
 AnyColumns = TypeVarTuple("AnyColumns")
+Value = TypeVar("Value")
+
+#: Parameters of one statement: older SQLites take 999 at most.
+_PARAMETERS: Final = 500
+
+
+def chunks(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """The same values, in parts of as many as one statement takes."""
+    for start in range(0, len(values), _PARAMETERS):
+        yield values[start : start + _PARAMETERS]
 
 
 def locked(query: Select[*AnyColumns], *, of: Table | None = None, skip: bool = False) -> Select[*AnyColumns]:

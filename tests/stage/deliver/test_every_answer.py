@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 
 import pytest
@@ -43,12 +43,9 @@ class Impatient(Sending):
     short = ""
 
     def settings(self) -> DeliverySettings:
-        usual = super().settings()
         timers = {timer.name: SHORT if timer.name == self.short else LONG for timer in fields(RequestorTimeouts)}
-        return DeliverySettings(
-            calling=usual.calling,
-            destinations=usual.destinations,
-            max_associations=usual.max_associations,
+        return replace(
+            super().settings(),
             retry=RetryRule(waits=[timedelta(seconds=30), timedelta(hours=1)], give_up_after=timedelta(days=7)),
             timeouts=RequestorTimeouts(**timers),
         )

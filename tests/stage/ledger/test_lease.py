@@ -10,7 +10,7 @@ from sqlalchemy import true
 
 from hilum.errors import LeaseLostError
 from hilum.ledger.database import Database
-from hilum.ledger.lease import Lease, claim, drop_leases, give_back, renew
+from hilum.ledger.lease import Lease, claim, drop_leases, give_back, lease_of, renew
 from hilum.ledger.rows import AnyRow
 from hilum.ledger.tables import groups
 from hilum.ledger.transition import apply
@@ -40,10 +40,6 @@ def claim_groups(database: Database, clock: MovableClock, owner: str = "one", li
 def closed_groups(desk: Reception, count: int) -> None:
     for number in range(1, count + 1):
         desk.send(f"1.{number}")
-
-
-def lease_of(row: AnyRow) -> Lease:
-    return Lease(id=row.id, fence=row.fence)
 
 
 def test_a_claim_takes_a_lease_and_raises_the_fence(database: Database, desk: Reception, clock: MovableClock) -> None:
